@@ -1,0 +1,187 @@
+"""The seams: what one must provide to plug something in. Few methods each.
+
+Every one of these is a structural type: a class need not inherit from it. Implementations that ship with weigh live in
+`execute/providers`, `execute/scaffolds`, `execute/sandboxes` and `score`; a user's own may live anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import msgspec
+
+from weigh.records.instance import Instance
+from weigh.records.request import Output, Request
+from weigh.records.score import Score
+from weigh.records.trajectory import Trajectory
+from weigh.records.trial import Trial
+
+Capability = Literal["chat", "completion", "loglikelihood", "tools", "logprobs"]
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """Where tokens come from. Used as an asynchronous context manager: entering starts it, leaving stops it.
+
+    Attributes:
+        name: The model as the user wrote it, e.g. `openai/gpt-oss-20b`.
+        capabilities: What it can be asked for; a task that asks for more is refused before the first request.
+        concurrency: How many requests it serves well at once; None when it does not matter.
+    """
+
+    name: str
+    capabilities: frozenset[Capability]
+    concurrency: int | None
+
+    async def __aenter__(self) -> Provider: ...
+
+    async def __aexit__(self, *exc: object) -> None: ...
+
+    async def identity(self) -> dict[str, Any]:
+        """What the model is, resolved: a file's digest or the served model's id, the chat template's digest, dtype.
+
+        Part of the generation key, so nothing operational (URL, port, slots) belongs in it. Cheap, and callable
+        before entering where no server is needed to know it.
+        """
+        ...
+
+    async def respond(self, request: Request) -> Output:
+        """Answer one request. Raises `weigh.records.errors.Failure` with a classified `Error`, never anything else.
+
+        Batching engines gather what is outstanding behind this call; HTTP ones just send. Cancelling it must free
+        what it holds.
+        """
+        ...
+
+
+class ExecResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How a command in a sandbox ended.
+
+    Attributes:
+        exit_code: None when it was killed by a limit.
+        stdout, stderr: Decoded with replacement, cut at the limit.
+        truncated: Whether output was cut.
+        timed_out: Whether the deadline killed it.
+        oom: Whether the memory limit killed it, where the sandbox can tell.
+        seconds: Wall time.
+    """
+
+    exit_code: int | None
+    stdout: str = ""
+    stderr: str = ""
+    truncated: bool = False
+    timed_out: bool = False
+    oom: bool = False
+    seconds: float = 0.0
+
+
+@runtime_checkable
+class Sandbox(Protocol):
+    """Where commands run. Used as an asynchronous context manager; leaving kills all that runs and removes all files."""
+
+    mode: str
+
+    async def __aenter__(self) -> Sandbox: ...
+
+    async def __aexit__(self, *exc: object) -> None: ...
+
+    async def exec(
+        self,
+        command: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float | None = None,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        output_limit: int = 1_000_000,
+    ) -> ExecResult:
+        """Run a command under the sandbox's limits. Raises `Failure` (kind `sandbox`) only when the sandbox itself broke."""
+        ...
+
+    async def write_file(self, path: str, data: bytes) -> None:
+        """Write a file below the workspace; a path that leaves it is refused."""
+        ...
+
+    async def read_file(self, path: str, *, limit: int = 10_000_000) -> bytes:
+        """Read a file below the workspace; a path or link that leaves it is refused."""
+        ...
+
+
+class ScoreContext(Protocol):
+    """What a scorer may use while the trial lives, handed in by the pipeline.
+
+    Attributes:
+        instance: The question.
+        trajectory: What happened.
+        sandbox: The trial's own live sandbox, or None.
+    """
+
+    instance: Instance
+    trajectory: Trajectory
+    sandbox: Sandbox | None
+
+    async def ask(self, role: str, request: Request) -> Output:
+        """Ask a helper model by its role (`judge`, `grader`). Raises `CapabilityError` when the harness has none."""
+        ...
+
+    async def open_sandbox(self) -> Sandbox:
+        """Lease a fresh sandbox for scoring (closed by the pipeline). Raises `CapabilityError` where there is none."""
+        ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Gives one value for one trial.
+
+    Attributes:
+        name: The key of the score in a trial; stable, lower case, e.g. `exact_match`, `choice:byte`.
+        no_match: The value of an outcome that is no answer (timeout, limit, refusal); None when it has none.
+        needs_sandbox: Whether scoring runs what the model wrote.
+        lower_is_better, bounds: As in `MetricInfo`.
+    """
+
+    name: str
+    no_match: float | None
+    needs_sandbox: bool
+    lower_is_better: bool
+    bounds: tuple[float, float] | None
+
+    def digest(self) -> str:
+        """Identity of this scorer: its name, version and settings."""
+        ...
+
+    async def score(self, context: ScoreContext) -> Score:
+        """Judge. Raising means the scorer failed, which is never a score."""
+        ...
+
+
+@runtime_checkable
+class Scaffold(Protocol):
+    """The loop that drives the model from a rendered request to a trajectory."""
+
+    name: str
+
+    async def run(self, request: Request, context: ScaffoldContext) -> Trajectory: ...
+
+
+class ScaffoldContext(Protocol):
+    """What a scaffold may use during one trial, handed in by the harness.
+
+    Attributes:
+        provider: The model under test.
+        sandbox: The trial's sandbox, or None.
+        instance: The question (scaffolds must not look at its gold answer).
+    """
+
+    provider: Provider
+    sandbox: Sandbox | None
+    instance: Instance
+
+
+class Sink(Protocol):
+    """Where finished trials go."""
+
+    async def append(self, trial: Trial) -> None:
+        """Accept a trial. It is counted only once it is durable; waits when too much is not yet durable."""
+        ...
