@@ -74,9 +74,7 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     extra: dict[str, Any] = {}
 
 
-class ChatRequest(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="chat", tag_field="kind"
-):
+class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="chat", tag_field="kind"):
     """A conversation to be continued by the model's own chat template."""
 
     messages: tuple[Message, ...]
@@ -149,9 +147,5 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_empty(self) -> bool:
         """True if nothing came: no text, no reasoning, no tool call, no continuation, and no token counted."""
         return not (
-            self.text.strip()
-            or self.reasoning
-            or self.tool_calls
-            or self.continuations
-            or self.usage.generated
+            self.text.strip() or self.reasoning or self.tool_calls or self.continuations or self.usage.generated
         )
