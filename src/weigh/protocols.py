@@ -78,7 +78,7 @@ class ExecResult(msgspec.Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class Sandbox(Protocol):
-    """Where commands run. Used as an asynchronous context manager; leaving kills all that runs and removes all files."""
+    """Where commands run. An asynchronous context manager; leaving kills all that runs and removes all files."""
 
     mode: str
 
@@ -96,7 +96,7 @@ class Sandbox(Protocol):
         env: Mapping[str, str] | None = None,
         output_limit: int = 1_000_000,
     ) -> ExecResult:
-        """Run a command under the sandbox's limits. Raises `Failure` (kind `sandbox`) only when the sandbox itself broke."""
+        """Run a command under the limits. Raises `Failure` (kind `sandbox`) only when the sandbox itself broke."""
         ...
 
     async def write_file(self, path: str, data: bytes) -> None:

@@ -99,7 +99,7 @@ class LoglikelihoodRequest(
     """How likely is each continuation after the context?
 
     Attributes:
-        context: The text before; a continuation is appended to it as it is, so a leading space belongs to the continuation.
+        context: The text before; a continuation is appended as it is, so a leading space belongs to it.
         continuations: The candidates, in the order of the instance's choices.
         unconditional_context: If given (e.g. `Answer:`), each continuation is also scored after this context alone.
     """
