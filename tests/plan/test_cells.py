@@ -67,6 +67,11 @@ def test_the_key_does_not_depend_on_the_order_of_mappings() -> None:
     assert generation_key("arm", "i", "c", one, 0) == generation_key("arm", "i", "c", two, 0)
 
 
+def test_writing_a_default_out_changes_no_key() -> None:
+    explicit = chat(temperature=float("0.0"), max_tokens=int("512"))
+    assert generation_key("arm", "i", "c", explicit, 0) == generation_key("arm", "i", "c", chat(), 0)
+
+
 def test_a_seed_moves_on_with_the_epoch_and_only_where_there_is_one() -> None:
     seeded = with_epoch_seed(chat(seed=7), 3)
     assert isinstance(seeded, ChatRequest) and seeded.sampling.seed == 10

@@ -27,7 +27,7 @@ def flatten(value: Any, prefix: str) -> dict[str, Any]:
     """Every leaf of nested mappings and sequences by its dotted path; empty ones have none."""
     if isinstance(value, dict):
         return {k: v for key, item in value.items() for k, v in flatten(item, f"{prefix}.{key}").items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return {k: v for i, item in enumerate(value) for k, v in flatten(item, f"{prefix}[{i}]").items()}
     return {prefix: value}
 

@@ -73,6 +73,19 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     logprobs: int | None = None
     extra: dict[str, Any] = {}
 
+    def __post_init__(self) -> None:
+        # A field equal to its default must be the default: msgspec leaves out what *is* the default object, and an
+        # explicit `temperature=0.0` has to have the same digest as one that was never written.
+        for name, default in _NUMBER_DEFAULTS.items():
+            value = getattr(self, name)
+            if value is not default and value == default:
+                msgspec.structs.force_setattr(self, name, default)
+
+
+_NUMBER_DEFAULTS: dict[str, Any] = {
+    f.name: f.default for f in msgspec.structs.fields(SamplingParams) if isinstance(f.default, int | float)
+}
+
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="chat", tag_field="kind"):
     """A conversation to be continued by the model's own chat template."""
