@@ -60,7 +60,7 @@ _HOME = {
     "position_bias": "kappa",
 }
 
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,10 +1,26 @@
-"""How many questions and epochs it takes to see a difference, and what a benchmark of this size can resolve."""
+"""How many questions and epochs it takes to see a difference, and what a benchmark of this size can resolve.
+
+For 0/1 scores the power of McNemar's exact test is summed exactly; otherwise the normal form is used. The variance
+of a paired difference has two parts: `between` questions (only more questions help) and `within` a question (more
+epochs help too). Source: Miller 2024, arXiv 2411.00640, sections 3.1 and 5.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
+import numpy as np
+from scipy.special import bdtr, ndtr
+
+from .checks import fraction
+from .distributions import detectable
+from .estimate import epoch_moments
+from .mcnemar import critical_losses
+
+EXACT_QUESTIONS = 20_000
+"""Beyond this the normal form, which by then agrees to a fraction of a percent."""
 
 
 class PowerPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,19 +50,60 @@ class PowerPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def mcnemar_power(n: int, p_win: float, p_loss: float, alpha: float = 0.05) -> float:
-    raise NotImplementedError
+    """Probability that McNemar's exact test at `alpha` rejects, in either direction, over n questions each won with
+    probability `p_win` and lost with `p_loss`. Summed over the number of contested questions."""
+    if n < 0 or p_win < 0 or p_loss < 0 or p_win + p_loss > 1:
+        raise ValueError("n is 0 or more; p_win and p_loss are probabilities with a sum of at most 1")
+    fraction(alpha, "alpha")
+    contested = p_win + p_loss
+    if n == 0 or contested == 0:
+        return 0.0
+    reach = 9 * math.sqrt(n * contested * (1 - contested)) + 9
+    low, high = max(0, math.floor(n * contested - reach)), min(n, math.ceil(n * contested + reach))
+    m = np.arange(low, high + 1, dtype=np.int64)
+    chance = np.diff(bdtr(np.arange(low - 1, high + 1, dtype=np.float64), n, contested), prepend=np.nan)[1:]
+    if low == 0:
+        chance[0] = (1 - contested) ** n
+    k = critical_losses(m, alpha)
+    rate = p_win / contested
+    tail = np.where(k >= 0, bdtr(np.maximum(k, 0.0), m, rate) + bdtr(np.maximum(k, 0.0), m, 1 - rate), 0.0)
+    return float(min(1.0, np.sum(chance * tail)))
 
 
 def normal_power(difference: float, se: float, alpha: float = 0.05) -> float:
-    raise NotImplementedError
+    """Probability that a two-sided z test with standard error `se` rejects, in either direction."""
+    if not se > 0:
+        raise ValueError(f"a standard error above 0 is needed, got {se}")
+    critical = detectable(alpha, 0.5)
+    return float(ndtr(difference / se - critical) + ndtr(-difference / se - critical))
 
 
 def questions_needed(difference: float, variance: float, alpha: float = 0.05, power: float = 0.8) -> float:
-    raise NotImplementedError
+    """N*: (z_{1-alpha/2} + z_power)^2 variance / difference^2, with the variance of one question's difference."""
+    if difference == 0:
+        return math.inf
+    return detectable(alpha, power) ** 2 * variance / difference**2
 
 
 def mcnemar_questions(p_win: float, p_loss: float, alpha: float = 0.05, power: float = 0.8) -> float | None:
-    raise NotImplementedError
+    """N* of McNemar's exact test: the number of questions at which its power reaches `power`; None when the two
+    probabilities are equal. Beyond 20,000 questions by the normal form."""
+    difference, contested = p_win - p_loss, p_win + p_loss
+    if difference == 0:
+        return None
+    rough = questions_needed(difference, contested - difference**2, alpha, power)
+    if rough > EXACT_QUESTIONS:
+        return rough
+    low, high = 0, max(16, math.ceil(rough))
+    while mcnemar_power(high, p_win, p_loss, alpha) < power:
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        if mcnemar_power(middle, p_win, p_loss, alpha) < power:
+            low = middle
+        else:
+            high = middle
+    return float(high)
 
 
 def plan_power(
@@ -58,4 +115,85 @@ def plan_power(
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> PowerPlan:
-    raise NotImplementedError
+    """What the measured epochs of arm a (and b, on the same questions) say about a design.
+
+    `a` and `b` hold the epochs of each question. With one arm the other is assumed to have the same variances and
+    the `correlation` with it over the questions' true values; the plan says so. `detect` is in the units of the score.
+    """
+    if not detect > 0:
+        raise ValueError(f"the difference to detect is larger than 0, got {detect}")
+    means, counts, within = epoch_moments(a, "a")
+    if means.size < 2:
+        raise ValueError("at least 2 questions are needed to measure a variance")
+    n, repeats = int(means.size), _typical(counts)
+    if b is None:
+        variance = float(means.var(ddof=1))
+        noise = None if within is None else 2 * within
+        if within is None:
+            total = variance * 2 * (1 - correlation)
+        else:
+            steady = max(0.0, variance - within * float(np.mean(1 / counts))) * 2 * (1 - correlation)
+            total = steady + 2 * within / repeats
+        assumption = f"assumed: another arm of equal variances, correlation {correlation:g} over questions"
+    else:
+        other, other_counts, other_within = epoch_moments(b, "b")
+        if other.size != n:
+            raise ValueError(f"a has {n} questions and b has {other.size}: pair them by question first")
+        total = float((other - means).var(ddof=1))
+        noise = None if within is None or other_within is None else within + other_within
+        repeats = _typical(np.minimum(counts, other_counts))
+        assumption = "measured: the paired difference of these two arms"
+    between = None if noise is None else max(0.0, total - noise / repeats)
+    se = math.sqrt(total / n)
+    needed = max(2, math.ceil(questions_needed(detect, total, alpha, power)))
+    floor = None if between is None else max(2, math.ceil(questions_needed(detect, between, alpha, power)))
+    epochs_needed = _epochs_needed(n, between, noise, detect, alpha, power)
+    return PowerPlan(
+        n=n,
+        epochs=repeats,
+        between=between,
+        within=noise,
+        se=se,
+        mde80=detectable(alpha, power) * se,
+        detect=detect,
+        power=normal_power(detect, se, alpha) if se > 0 else 1.0,
+        questions=needed,
+        resolution=n / needed,
+        questions_if_many_epochs=floor,
+        epochs_needed=epochs_needed,
+        assumption=assumption,
+        advice=_advice(n, needed, repeats, between, noise, epochs_needed),
+    )
+
+
+def _typical(counts: np.ndarray) -> float:
+    """The harmonic mean: the number of epochs that would give the same noise if all questions had it."""
+    return float(counts.size / np.sum(1 / counts))
+
+
+def _epochs_needed(
+    n: int, between: float | None, noise: float | None, detect: float, alpha: float, power: float
+) -> int | None:
+    if between is None or noise is None:
+        return None
+    room = n * (detect / detectable(alpha, power)) ** 2 - between
+    if noise == 0:
+        return 1 if room >= 0 else None
+    return max(1, math.ceil(noise / room)) if room > 0 else None
+
+
+def _advice(
+    n: int, needed: int, repeats: float, between: float | None, noise: float | None, epochs_needed: int | None
+) -> str:
+    if needed <= n:
+        return f"{n} questions are enough; {needed} would do"
+    if between is None or noise is None:
+        return f"{needed} questions are needed; run 2 or more epochs to learn whether epochs would help instead"
+    share = noise / repeats / (between + noise / repeats) if between + noise > 0 else 0.0
+    more = f"{needed} questions at {repeats:.3g} epochs are needed"
+    if epochs_needed is None:
+        return f"{more}; no number of epochs on these {n} questions is enough ({share:.0%} of the variance is luck)"
+    # Doubling the questions halves all the variance; doubling the epochs only the part that is luck.
+    cost_questions, cost_epochs = needed * repeats, n * epochs_needed
+    better = "questions buy more" if cost_questions <= cost_epochs else "epochs buy as much for fewer trials"
+    return f"{more}, or {epochs_needed} epochs on these {n} ({share:.0%} of the variance is luck): {better}"
