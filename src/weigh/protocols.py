@@ -141,11 +141,21 @@ class Scorer(Protocol):
         lower_is_better, bounds: As in `MetricInfo`.
     """
 
-    name: str
-    no_match: float | None
-    needs_sandbox: bool
-    lower_is_better: bool
-    bounds: tuple[float, float] | None
+    # Properties, because a scorer is a frozen value: it need only be readable.
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def no_match(self) -> float | None: ...
+
+    @property
+    def needs_sandbox(self) -> bool: ...
+
+    @property
+    def lower_is_better(self) -> bool: ...
+
+    @property
+    def bounds(self) -> tuple[float, float] | None: ...
 
     def digest(self) -> str:
         """Identity of this scorer: its name, version and settings."""

@@ -1,0 +1,34 @@
+"""Reading a number out of a text the way a person would."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_DIGITS = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?|\.\d+"
+_FRACTION = r"(?:(?P<whole>\d+)\s+)?(?P<top>\d+)\s*/\s*(?P<bottom>\d+)"
+_TEX_FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
+# A sign belongs to the number unless it stands between two things, as in "7-3" or "2024-01".
+_NUMBER = re.compile(rf"(?P<sign>(?<![\w)])[-+−]\s?)?[$€£]?\s?(?:{_FRACTION}|(?P<plain>{_DIGITS}))(?![\d])")
+
+
+def parse_number(text: str) -> float | None:
+    """The last number in a text, or None. Thousands separators, fractions, exponents and a currency are understood.
+
+    A number that no float can hold is None, never infinity.
+    """
+    text = _TEX_FRACTION.sub(r" \1/\2 ", text).replace("\\,", "").replace("{,}", ",")
+    last = None
+    for last in _NUMBER.finditer(text):
+        pass
+    if last is None:
+        return None
+    if last["plain"] is not None:
+        value = float(last["plain"].replace(",", ""))
+    elif int(last["bottom"]) == 0:
+        return None
+    else:
+        value = int(last["whole"] or 0) + int(last["top"]) / int(last["bottom"])
+    if not math.isfinite(value):
+        return None
+    return -value if last["sign"] and last["sign"].strip() in "-−" else value
