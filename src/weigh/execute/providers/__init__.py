@@ -1,1 +1,1 @@
-"""."""
+"""Where tokens come from: one adapter a file, found by name in `registry`."""
