@@ -1,0 +1,47 @@
+"""One file per command: `HELP` says what it does, `add_arguments(parser)` what it takes, `run(args) -> int` does it.
+
+A new command is a file here and a line in `COMMANDS`. The table is all that is read until one command is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """Where a command lives and its line in the overview."""
+
+    section: str
+    help: str
+    module: str
+
+
+def _command(section: str, name: str, help: str) -> tuple[str, Command]:
+    return name, Command(section, help, "weigh.cli.commands." + name.replace(" ", "_").replace("-", "_"))
+
+
+COMMANDS: dict[str, Command] = dict(
+    [
+        _command("Run", "run", "run tasks on models; repeating a command resumes it"),
+        _command("Run", "rescore", "score stored outputs anew, without a model"),
+        _command("Look", "results", "the numbers of runs: score, standard error, interval, cost"),
+        _command("Look", "trial", "one trial: prompt, output, scores, timing"),
+        _command("Look", "show", "a task: its definition and what the model will see"),
+        _command("Look", "explain", "why trials were or were not reused"),
+        _command("List", "ls tasks", "tasks that can be run"),
+        _command("List", "ls suites", "suites of tasks"),
+        _command("List", "ls models", "known local models, and which are here"),
+        _command("List", "ls providers", "where tokens can come from, and what each needs"),
+        _command("List", "ls harnesses", "harness presets"),
+        _command("List", "ls runs", "runs in the store"),
+        _command("Keep", "models get", "download a known model, digest checked"),
+        _command("Keep", "models rm", "remove a downloaded model"),
+        _command("Keep", "runs rm", "remove runs from the store"),
+        _command("Keep", "runs verify", "check that runs are whole"),
+        _command("Keep", "doctor", "what works on this machine, and how to get the rest"),
+    ]
+)
+
+ALIASES = {"models ls": "ls models", "runs ls": "ls runs"}
+
+GROUPS = frozenset(name.split()[0] for name in COMMANDS if " " in name)

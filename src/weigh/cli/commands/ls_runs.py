@@ -1,0 +1,80 @@
+"""`weigh ls runs`: what is in the store, newest first."""
+
+from __future__ import annotations
+
+import argparse
+from fnmatch import fnmatch
+from typing import Any
+
+from weigh.cli.flags import add_format, add_store
+from weigh.cli.table import Column, render
+from weigh.cli.terminal import say, when
+from weigh.records.run import Run
+from weigh.records.trial import join_spec
+from weigh.store.layout import Store
+
+HELP = "Runs in the store, newest first: models, tasks, group, tags, and how the last time ended."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("pattern", nargs="?", help="only ids and names that match, e.g. 'demo*'")
+    parser.add_argument("--group", metavar="NAME", help="only runs of this group")
+    parser.add_argument("--tag", action="append", default=[], metavar="TAG", help="only runs with this tag; repeatable")
+    parser.add_argument("-n", "--number", type=int, metavar="N", help="only the newest N")
+    add_store(parser)
+    add_format(parser)
+
+
+def wanted(run: Run, args: argparse.Namespace) -> bool:
+    """Whether the filters let a run through."""
+    named = not args.pattern or fnmatch(run.id, args.pattern) or fnmatch(run.name, args.pattern)
+    return named and args.group in (None, run.group) and set(args.tag) <= set(run.tags)
+
+
+def row_of(store: Store, run: Run) -> dict[str, Any]:
+    """One run as a row; how it ended is what its last invocation says."""
+    invocations = store.open(run.id).invocations()
+    last = invocations[-1] if invocations else None
+    summary = last.summary if last else {}
+    ended = None if last is None else "not ended" if last.ended is None else summary.get("stopped") or "done"
+    return {
+        "id": run.id,
+        "created": run.created,
+        "group": run.group,
+        "tags": list(run.tags),
+        "models": [a.id for a in run.arms],
+        "tasks": [s.name for s in run.suites] or [join_spec(t.name, t.variant) for t in run.tasks],
+        "trials": summary.get("planned"),
+        "failed": sum((summary.get("failed") or {}).values()) if summary else None,
+        "ended": ended,
+    }
+
+
+def few(values: list[str]) -> str:
+    """A short list as text."""
+    return ", ".join(values[:3]) + (f" and {len(values) - 3} more" if len(values) > 3 else "")
+
+
+def run(args: argparse.Namespace) -> int:
+    store = Store(args.store)
+    runs, problems = store.scan()
+    rows = [row_of(store, r) for r in runs if wanted(r, args)][: args.number]
+    columns = [
+        Column("id", "run"),
+        Column("created", "created", when),
+        Column("models", "models", few),
+        Column("tasks", "tasks", few),
+        Column("group", "group"),
+        Column("tags", "tags", few),
+        Column("trials", "trials", str, True),
+        Column("failed", "failed", str, True),
+        Column("ended", "ended"),
+    ]
+    if rows or args.format != "table":
+        shown = [c for c in columns if args.format != "table" or any(r[c.key] not in (None, []) for r in rows)]
+        print(render(shown, rows, args.format))
+    else:
+        say(f"no runs in {args.store}" + (" that match" if runs else "; `weigh run` makes one"))
+    for problem in problems:
+        say(f"warning: {problem}")
+    return 1 if problems else 0

@@ -1,0 +1,79 @@
+"""One table, four ways to print it: aligned text, Markdown, JSON, CSV. The last two carry the raw numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from weigh.cli.terminal import bold, is_colour
+
+Format = Literal["table", "md", "json", "csv"]
+MISSING = "-"
+
+
+def _text(value: Any) -> str:
+    return str(value)
+
+
+class Column(NamedTuple):
+    """One column.
+
+    Attributes:
+        key: Where the row has the value; also its name in JSON and CSV.
+        title: The heading in text and Markdown.
+        show: Turns a value that is there into text; a missing one (None) is shown as `-`.
+        right: Whether it is aligned to the right, as numbers are.
+    """
+
+    key: str
+    title: str
+    show: Callable[[Any], str] = _text
+    right: bool = False
+
+
+def render(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], format: Format = "table") -> str:
+    """The table as one string without a final line end."""
+    if format == "json":
+        keys = [c.key for c in columns]
+        return json.dumps([{k: row.get(k) for k in keys} for row in rows], indent=1, ensure_ascii=False, default=str)
+    if format == "csv":
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([c.key for c in columns])
+        writer.writerows([["" if row.get(c.key) is None else row[c.key] for c in columns] for row in rows])
+        return out.getvalue().rstrip("\n")
+    cells = [[_cell(c, row.get(c.key)) for c in columns] for row in rows]
+    if format == "md":
+        lines = [[c.title for c in columns], ["---:" if c.right else "---" for c in columns]]
+        lines += [[cell.replace("|", "\\|") for cell in line] for line in cells]
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return _aligned(columns, cells)
+
+
+def _cell(column: Column, value: Any) -> str:
+    return MISSING if value is None else " ".join(column.show(value).split()) or MISSING
+
+
+def _aligned(columns: Sequence[Column], cells: list[list[str]]) -> str:
+    widths = [max([width(c.title), *(width(line[i]) for line in cells)]) for i, c in enumerate(columns)]
+
+    def join(texts: Sequence[str]) -> str:
+        parts = []
+        for text, size, column in zip(texts, widths, columns, strict=True):
+            space = " " * (size - width(text))
+            parts.append(space + text if column.right else text + space)
+        return "  ".join(parts).rstrip()
+
+    head = join([c.title for c in columns])
+    return "\n".join([bold(head) if is_colour() else head, *(join(line) for line in cells)])
+
+
+def width(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
