@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from . import bootstrap as boot
 from .checks import Floats, Ints, cluster_codes, fraction, is_binary, pair
@@ -84,7 +85,7 @@ def compare_pairs(
     a: ArrayLike,
     b: ArrayLike,
     *,
-    clusters: Sequence[Hashable] | None = None,
+    clusters: Sequence[Hashable] | NDArray[Any] | None = None,
     alpha: float = 0.05,
     margin: float | None = None,
     method: str = "auto",
@@ -92,12 +93,14 @@ def compare_pairs(
     seed: int = 0,
     bootstrap: bool = True,
     monte_carlo: bool = True,
+    resolution: bool = True,
 ) -> Comparison:
     """Compare b with a over the same questions; one value a question (average epochs within a question first).
 
     `margin` asks for equivalence too. `method`: "auto"; "mcnemar" (0/1, no clusters), "t", "permutation", or
     "sign-wald" (the Wald sign test of older viewers, too eager with few contested questions). `bootstrap` adds a BCa
-    interval for 30 to 20,000 questions (6 to 40 clusters) that are not plain 0/1.
+    interval for 30 to 20,000 questions (6 to 40 clusters) that are not plain 0/1. `monte_carlo` and `resolution` switch
+    off what is too slow for a thousand pairs.
 
     Raises ValueError for NaN, infinities, unequal lengths, an unknown method, or "mcnemar" on other than 0/1 scores.
     """
@@ -142,7 +145,8 @@ def compare_pairs(
     )  # fmt: skip
     if not single:
         reason += f"; {groups} clusters are the units"
-    mde80, n_star = _reach(spread, difference, plain, ups, downs, n, alpha)
+    mde80, n_star = _reach(spread, difference, plain and resolution, ups, downs, n, alpha)
+    n_star = n_star if resolution else None
     band = _bootstrap(spread, n, alpha, seed) if bootstrap and not plain else None
     disagrees = low is not None and high is not None and p is not None and (low > 0 or high < 0) != (p <= alpha)
     return Comparison(

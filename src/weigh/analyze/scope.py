@@ -142,15 +142,18 @@ def _test(left: list[Floats], right: list[Floats], seed: int) -> tuple[float, st
 
 def _exact(pools: list[Floats], sizes: list[int], observed: float) -> float | None:
     """Add up the questions' distributions while the number of distinct sums stays small."""
-    values, chances = np.zeros(1), np.ones(1)
+    values: Floats = np.zeros(1)
+    chances: Floats = np.ones(1)
     for pool, size in zip(pools, sizes, strict=True):
         one = _one_question(pool, size)
         if one is None or values.size * one[0].size > EXACT_SUPPORT:
             return None
         sums = (values[:, None] + one[0]).ravel()
         keys, owner = np.unique(np.round(sums, 9), return_inverse=True)
-        chances = np.bincount(owner, weights=(chances[:, None] * one[1]).ravel(), minlength=keys.size)
-        values = keys
+        chances = np.bincount(owner, weights=(chances[:, None] * one[1]).ravel(), minlength=keys.size).astype(
+            np.float64
+        )
+        values = keys.astype(np.float64)
     return min(1.0, float(chances[np.abs(values) >= abs(observed) - 1e-7].sum()))
 
 
