@@ -30,9 +30,12 @@ class Provider(Protocol):
         concurrency: How many requests it serves well at once; None when it does not matter.
     """
 
-    name: str
-    capabilities: frozenset[Capability]
-    concurrency: int | None
+    @property
+    def name(self) -> str: ...
+    @property
+    def capabilities(self) -> frozenset[Capability]: ...
+    @property
+    def concurrency(self) -> int | None: ...
 
     async def __aenter__(self) -> Provider: ...
 
@@ -184,9 +187,12 @@ class ScaffoldContext(Protocol):
         instance: The question (scaffolds must not look at its gold answer).
     """
 
-    provider: Provider
-    sandbox: Sandbox | None
-    instance: Instance
+    @property
+    def provider(self) -> Provider: ...
+    @property
+    def sandbox(self) -> Sandbox | None: ...
+    @property
+    def instance(self) -> Instance: ...
 
 
 class Sink(Protocol):

@@ -8,17 +8,28 @@ trial's deadline, since a deadline is about the model and not about the weather.
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import math
+import os
+import time
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from typing import Literal
 
 from weigh.execute.limiter import Limiter
 from weigh.execute.retry import Circuit, RetryPolicy
-from weigh.execute.stop import StopSignal
+from weigh.execute.stop import Abandoned, StopSignal
+from weigh.execute.trial_calls import TrialCalls
 from weigh.plan.cell import Cell
 from weigh.protocols import Provider, Sandbox, Scaffold
+from weigh.records.errors import Error, Failure, WeighError
+from weigh.records.request import LoglikelihoodRequest, Output
 from weigh.records.score import Score
 from weigh.records.trajectory import Trajectory
-from weigh.records.trial import Trial
+from weigh.records.trial import EMPTY, ERROR, OK, Attempt, Timing, Trial
+from weigh.records.usage import Usage
 
 ScoreTrial = Callable[[Cell, Trajectory, Sandbox | None], Awaitable[dict[str, Score]]]
 NoMatch = Callable[[Cell, str], dict[str, Score]]
@@ -60,18 +71,218 @@ class Executor:
             stop: The run's stop signal; the circuit uses it, and waiting trials listen to it.
             open_sandbox: Gives the trial's sandbox, or None for a cell that needs none.
         """
-        raise NotImplementedError
+        self.provider, self.scaffold, self.run = provider, scaffold, run
+        self.score, self.no_match, self.open_sandbox = score, no_match, open_sandbox
+        self.seconds = seconds
+        self.retry = retry or RetryPolicy()
+        self.circuit = circuit or Circuit()
+        self.limiter = limiter or Limiter(concurrency)
+        self.stop = stop or StopSignal()
+        self._alive_until = 0.0
+        self._probe: asyncio.Task[bool] | None = None
+        self.stop.on_request(self.limiter.close)
 
     async def execute(self, cell: Cell) -> Trial:
         """Execute one cell. Raises only `Abandoned` (given back because the run stops) and `WeighError`."""
-        raise NotImplementedError
+        calls = TrialCalls(self, cell.instance)
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return await self._attempt(cell, calls)
+            except Failure as failure:
+                error = failure.error
+                if calls.recorded is not error:
+                    calls.record(error)
+            except (Abandoned, WeighError):
+                raise
+            except Exception as bug:  # noqa: BLE001 - a bug of ours or of a plug-in becomes a failed trial, never a score
+                error = internal_error(bug)
+                calls.record(error)
+            # Calls of the provider were retried one by one; here a broken sandbox or agent gets a new trial.
+            again = error.kind in ("sandbox", "agent") and self.retry.allows(tries, 0, error)
+            if not again or not await self.stop.sleep(self.retry.delay(tries, error)):
+                return self._trial(cell, calls, status=ERROR, error=error)
+            calls.restart()
+
+    async def _attempt(self, cell: Cell, calls: TrialCalls) -> Trial:
+        manager = self.open_sandbox(cell) if self.open_sandbox is not None else None
+        if manager is None:
+            return await self._drive(cell, calls)
+        async with manager as sandbox:
+            calls.sandbox = sandbox
+            calls.restart_clock()
+            try:
+                return await self._drive(cell, calls)
+            finally:
+                calls.sandbox = None
+
+    async def _drive(self, cell: Cell, calls: TrialCalls) -> Trial:
+        """Let the scaffold run under the deadline, then judge what came of it."""
+        if self.seconds is None:
+            trajectory = await self.scaffold.run(cell.request, calls)
+        else:
+            try:
+                async with asyncio.timeout(self.seconds) as deadline:
+                    calls.deadline = deadline
+                    trajectory = await self.scaffold.run(cell.request, calls)
+            except TimeoutError:
+                calls.stop_clock()
+                if not calls.deadline_expired:
+                    raise
+                trajectory = await self._timed_out(cell, calls)
+            finally:
+                calls.deadline = None
+        calls.stop_clock()
+        return await self._judge(cell, calls, trajectory)
+
+    async def _timed_out(self, cell: Cell, calls: TrialCalls) -> Trajectory:
+        """A deadline is an outcome of the model, unless the server does not answer anything at all any more."""
+        if calls.calling and not await self._alive():
+            raise Failure(
+                Error(
+                    kind="provider",
+                    code="unresponsive",
+                    message=f"no answer within {self.seconds:g} s, and the server answers nothing else either",
+                    transient=True,
+                )
+            )
+        return Trajectory(
+            request=cell.request,
+            output=calls.last_output or Output(),
+            steps=tuple(calls.steps),
+            usage=calls.usage,
+            stop_reason="timeout",
+        )
+
+    async def _alive(self) -> bool:
+        """Ask the provider whether it is alive, where it can tell; one question serves all who ask within 5 s."""
+        alive = getattr(self.provider, "alive", None)
+        if alive is None or time.monotonic() < self._alive_until:
+            return True
+        if self._probe is None:
+            self._probe = asyncio.ensure_future(alive())
+            self._probe.add_done_callback(self._probed)
+        answered: bool = await asyncio.shield(self._probe)
+        return answered
+
+    def _probed(self, task: asyncio.Task[bool]) -> None:
+        self._probe = None
+        if not task.cancelled() and task.exception() is None and task.result():
+            self._alive_until = time.monotonic() + 5.0
+
+    async def _judge(self, cell: Cell, calls: TrialCalls, trajectory: Trajectory) -> Trial:
+        if trajectory.stop_reason is not None:
+            scores = self.no_match(cell, trajectory.stop_reason)
+            return self._trial(cell, calls, status=trajectory.stop_reason, trajectory=trajectory, scores=scores)
+        if _is_empty(trajectory):
+            error = Error(kind="empty", message="the model produced nothing: no token, no tool call, no answer")
+            return self._trial(cell, calls, status=EMPTY, trajectory=trajectory, error=error)
+        began = time.perf_counter()
+        try:
+            scores = await self.score(cell, trajectory, calls.sandbox)
+        except (Abandoned, WeighError):
+            raise
+        except Failure as failure:
+            calls.scoring = time.perf_counter() - began
+            return self._trial(cell, calls, status=ERROR, trajectory=trajectory, error=failure.error)
+        except Exception as bug:  # noqa: BLE001 - a scorer that raises makes a failed trial, and keeps the trajectory
+            calls.scoring = time.perf_counter() - began
+            error = internal_error(bug, kind="scorer")
+            return self._trial(cell, calls, status=ERROR, trajectory=trajectory, error=error)
+        calls.scoring = time.perf_counter() - began
+        failed = None
+        for name, score in scores.items():
+            if score.error is not None:
+                failed = score.error
+                break
+            if score.value is not None and not math.isfinite(score.value):
+                message = f"scorer '{name}' gave {score.value}, which is no number"
+                failed = Error(kind="scorer", code="nan", message=message)
+                scores = {**scores, name: Score(digest=score.digest, error=failed)}
+                break
+        status = OK if failed is None else ERROR
+        return self._trial(cell, calls, status=status, trajectory=trajectory, scores=scores, error=failed)
+
+    def _trial(
+        self,
+        cell: Cell,
+        calls: TrialCalls,
+        *,
+        status: str,
+        trajectory: Trajectory | None = None,
+        scores: dict[str, Score] | None = None,
+        error: Error | None = None,
+    ) -> Trial:
+        seconds = calls.seconds
+        if trajectory is None:
+            usage, attempts = calls.usage, tuple(calls.attempts)
+        else:
+            usage = trajectory.usage if trajectory.usage.calls else calls.usage
+            attempts = (*calls.attempts, Attempt(started=calls.started, seconds=seconds))
+        return Trial(
+            id=trial_id(),
+            run=self.run,
+            key=cell.key,
+            arm=cell.arm,
+            task=cell.task,
+            variant=cell.variant,
+            instance=cell.instance,
+            instance_digest=cell.instance_digest,
+            epoch=cell.epoch,
+            status=status,
+            error=error,
+            trajectory=trajectory,
+            scores=scores or {},
+            attempts=attempts,
+            timing=Timing(
+                started=calls.started,
+                total=round(seconds + (calls.scoring or 0.0), 6),
+                model=round(calls.model_seconds, 6) if calls.model_seconds else None,
+                scoring=None if calls.scoring is None else round(calls.scoring, 6),
+            ),
+            usage=usage,
+        )
 
 
-def bug_trial(run: str, cell: Cell, bug: Exception) -> Trial:
+def _is_empty(trajectory: Trajectory) -> bool:
+    """Whether nothing came at all; a ranking without continuations is nothing, one with them is something."""
+    if not trajectory.output.is_empty:
+        return False
+    if isinstance(trajectory.request, LoglikelihoodRequest):
+        return True
+    return not any(s.tool_calls or (s.source == "model" and s.message.strip()) for s in trajectory.steps)
+
+
+def internal_error(bug: BaseException, *, kind: Literal["internal", "scorer"] = "internal") -> Error:
+    """An exception nobody foresaw, as a value: what it says, and its traceback for a bug report."""
+    text = str(bug).strip().split("\n", 1)[0][:300]
+    message = f"{type(bug).__name__}: {text}" if text else type(bug).__name__
+    return Error(kind=kind, code="exception", message=message, detail="".join(traceback.format_exception(bug))[-8000:])
+
+
+def bug_trial(run: str, cell: Cell, bug: BaseException) -> Trial:
     """The trial of a cell during which our own code broke (kind `internal`), for `run_cells(on_bug=...)`."""
-    raise NotImplementedError
+    now = time.time()
+    error = internal_error(bug)
+    return Trial(
+        id=trial_id(),
+        run=run,
+        key=cell.key,
+        arm=cell.arm,
+        task=cell.task,
+        variant=cell.variant,
+        instance=cell.instance,
+        instance_digest=cell.instance_digest,
+        epoch=cell.epoch,
+        status=ERROR,
+        error=error,
+        attempts=(Attempt(started=now, seconds=0.0, error=error),),
+        timing=Timing(started=now, total=0.0),
+        usage=Usage(),
+    )
 
 
 def trial_id() -> str:
     """Twelve characters of lower-case base32: 60 random bits, short enough to type a prefix of."""
-    raise NotImplementedError
+    return base64.b32encode(os.urandom(8))[:12].decode().lower()

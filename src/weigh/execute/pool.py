@@ -6,14 +6,18 @@ trial, so memory does not grow with the plan. Each finished trial goes to the si
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 import msgspec
 
 from weigh.execute.budget import Budget
-from weigh.execute.stop import StopSignal
+from weigh.execute.stop import Abandoned, StopSignal
 from weigh.protocols import Sink
+from weigh.records.errors import WeighError
 from weigh.records.trial import Trial
 
 C = TypeVar("C")
@@ -76,8 +80,8 @@ async def run_cells(
 
     Args:
         cells: Pulled lazily, from the event loop's thread.
-        work: Executes one cell. Only a bug of ours makes it raise (see `on_bug`), save for `WeighError`, which ends the run,
-            and `Abandoned`, which gives the cell back.
+        work: Executes one cell. Only a bug of ours makes it raise (see `on_bug`), save for `WeighError`, which ends
+            the run, and `Abandoned`, which gives the cell back.
         sink: Where finished trials go.
         on_bug: Makes a failed trial (kind `internal`) of a cell whose `work` raised.
         budget: What the run may spend.
@@ -88,4 +92,126 @@ async def run_cells(
     Raises:
         WeighError: From `cells`, `work` or `sink`, after what was in flight has been finished or cancelled.
     """
-    raise NotImplementedError
+    stop = stop or StopSignal()
+    tally = _Tally()
+    iterator = iter(cells)
+    began = time.monotonic()
+    if budget is not None:
+        budget.start()
+
+    async def worker() -> None:
+        last_yield = time.monotonic()
+        while not stop.requested:
+            if budget is not None and (spent := budget.spent()):
+                stop.request(spent)
+                return
+            try:
+                cell = next(iterator)
+            except StopIteration:
+                return
+            tally.started += 1
+            try:
+                trial = await work(cell)
+            except (Abandoned, asyncio.CancelledError) as given_back:
+                tally.cancelled += 1
+                if isinstance(given_back, Abandoned):
+                    continue
+                raise
+            except WeighError:
+                tally.cancelled += 1
+                raise
+            except Exception as bug:  # noqa: BLE001 - a bug of ours must not lose the cell: it becomes a failed trial
+                trial = on_bug(cell, bug)
+            await sink.append(trial)
+            tally.count(trial)
+            if budget is not None:
+                budget.charge(trial)
+            if on_event is not None:
+                on_event(Finished(trial))
+            # Work that never really waits (a scripted provider) must not starve timers and signals.
+            if (now := time.monotonic()) - last_yield > 0.02:
+                await asyncio.sleep(0)
+                last_yield = now
+
+    wake = asyncio.Event()
+    tasks = [asyncio.ensure_future(worker()) for _ in range(concurrency)]
+    running = len(tasks)
+
+    def ended(task: asyncio.Future[None]) -> None:
+        nonlocal running
+        running -= 1
+        if running == 0 or (not task.cancelled() and task.exception() is not None):
+            wake.set()
+
+    for task in tasks:
+        task.add_done_callback(ended)
+    take_back = stop.on_request(wake.set)
+    loop = asyncio.get_running_loop()
+    timer = None
+    if budget is not None and budget.seconds is not None:
+        timer = loop.call_later(budget.seconds, stop.request, f"the run's budget of {budget.seconds:g} s is spent")
+    try:
+        await wake.wait()
+        broken = any(t.done() and not t.cancelled() and t.exception() is not None for t in tasks)
+        if running and not broken and not stop.now:
+            _tell(on_event, Stopping(stop.reason or "", running))
+            await _drain(wake, stop, grace, lambda: running)
+        if running and not broken and stop.now:
+            _tell(on_event, Stopping(stop.reason or "", running, now=True))
+    finally:
+        if timer is not None:
+            timer.cancel()
+        take_back()
+        for task in tasks:
+            task.cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
+            raise outcome
+    return tally.result(stop.reason, time.monotonic() - began)
+
+
+async def _drain(wake: asyncio.Event, stop: StopSignal, grace: float, running: Callable[[], int]) -> None:
+    """Wait until nothing is in flight, the grace time is over, a worker broke, or somebody asks a second time."""
+    try:
+        async with asyncio.timeout(grace):
+            wake.clear()
+            while running() and not stop.now:
+                await wake.wait()
+                if running() and not stop.now:
+                    return
+    except TimeoutError:
+        return
+
+
+def _tell(on_event: Callable[[Event], None] | None, event: Event) -> None:
+    if on_event is not None:
+        on_event(event)
+
+
+class _Tally:
+    """Counts of a run while it goes."""
+
+    def __init__(self) -> None:
+        self.started = self.done = self.cancelled = self.tokens = 0
+        self.statuses: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
+
+    def count(self, trial: Trial) -> None:
+        self.done += 1
+        self.statuses[trial.status] += 1
+        self.tokens += trial.usage.total or 0
+        if trial.failed:
+            self.failures[trial.error.kind if trial.error else "internal"] += 1
+
+    def result(self, stopped: str | None, seconds: float) -> PoolResult:
+        return PoolResult(
+            started=self.started,
+            done=self.done,
+            statuses=dict(self.statuses),
+            failures=dict(self.failures),
+            cancelled=self.cancelled,
+            stopped=stopped,
+            tokens=self.tokens,
+            seconds=seconds,
+        )

@@ -41,7 +41,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def delay(self, failures: int, error: Error) -> float:
         """Seconds to wait after the n-th failure (from 1)."""
-        own = min(self.cap, self.base * 2 ** min(failures - 1, 30)) * (0.5 + 0.5 * random.random())
+        own: float = min(self.cap, self.base * 2 ** min(failures - 1, 30)) * (0.5 + 0.5 * random.random())
         return own if error.retry_after is None else error.retry_after + own * 0.1
 
     def allows(self, failures: int, excused: int, error: Error) -> bool:

@@ -40,8 +40,7 @@ class StopSignal:
             self.reason = reason
         self.now = self.now or now
         for sleeper in self._sleepers:
-            if not sleeper.done():
-                sleeper.set_result(None)
+            _finish(sleeper)
         for callback in list(self._callbacks):
             callback()
 
@@ -58,7 +57,7 @@ class StopSignal:
             return False
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        handle = loop.call_later(seconds, lambda: future.done() or future.set_result(None))
+        handle = loop.call_later(seconds, _finish, future)
         self._sleepers.add(future)
         try:
             await future
@@ -83,3 +82,8 @@ class StopSignal:
         finally:
             for number in chosen:
                 loop.remove_signal_handler(number)
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,191 @@
+"""The provider as one trial sees it: every call goes through the limiter, is retried where that can help, and is
+recorded. This is the context a scaffold gets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from weigh.execute.retry import RATE_LIMITED, excusable
+from weigh.execute.stop import Abandoned
+from weigh.protocols import Capability, Provider, Sandbox
+from weigh.records.errors import Error, Failure
+from weigh.records.instance import Instance
+from weigh.records.request import Output, Request
+from weigh.records.trajectory import Step
+from weigh.records.trial import Attempt
+from weigh.records.usage import Usage, add_usage
+
+if TYPE_CHECKING:
+    from weigh.execute.harness import Executor
+
+
+class TrialCalls:
+    """Scaffold context and metered provider of one trial.
+
+    Attributes:
+        provider: Itself, so that a scaffold's calls are metered.
+        sandbox, instance: As in `ScaffoldContext`.
+        steps: A scaffold of many steps appends them here as it goes; what a deadline cuts is then still shown.
+        attempts: Failed calls and failed attempts, in order.
+        recorded: The failure recorded last.
+        started: Unix time at which the last attempt began.
+        model_seconds, scoring: As in `Timing`.
+        last_output, usage: Of the calls of the last attempt.
+        calling: Whether a call was out when the deadline came.
+    """
+
+    __slots__ = (
+        "_began", "_ended", "_executor", "_lost", "_usages", "attempts", "calling", "deadline", "instance",
+        "last_output", "model_seconds", "recorded", "sandbox", "scoring", "started", "steps",
+    )  # fmt: skip
+
+    def __init__(self, executor: Executor, instance: Instance) -> None:
+        self._executor = executor
+        self.instance = instance
+        self.sandbox: Sandbox | None = None
+        self.attempts: list[Attempt] = []
+        self.recorded: Error | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin a new attempt at the whole trial."""
+        self.steps: list[Step] = []
+        self.deadline: asyncio.Timeout | None = None
+        self.last_output: Output | None = None
+        self._usages: list[Usage] = []
+        self.model_seconds = 0.0
+        self.scoring: float | None = None
+        self.calling = False
+        self.restart_clock()
+
+    def restart_clock(self) -> None:
+        """What came before (opening a sandbox) is not the model's time."""
+        self.started = time.time()
+        self._began = time.perf_counter()
+        self._ended: float | None = None
+        self._lost = 0.0
+
+    def stop_clock(self) -> None:
+        self._ended = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Of the last attempt, without waiting for a slot and without calls that failed."""
+        return max(0.0, round((self._ended or time.perf_counter()) - self._began - self._lost, 6))
+
+    @property
+    def usage(self) -> Usage:
+        return self._usages[0] if len(self._usages) == 1 else add_usage(self._usages)
+
+    @property
+    def deadline_expired(self) -> bool:
+        return self.deadline is not None and self.deadline.expired()
+
+    def record(self, error: Error) -> None:
+        """Keep a failure of the whole attempt."""
+        self.recorded = error
+        usage = self.usage if self._usages else None
+        self.attempts.append(Attempt(started=self.started, seconds=self.seconds, error=error, usage=usage))
+
+    # The provider's side
+
+    @property
+    def provider(self) -> Provider:
+        return self
+
+    @property
+    def name(self) -> str:
+        return self._executor.provider.name
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return self._executor.provider.capabilities
+
+    @property
+    def concurrency(self) -> int | None:
+        return self._executor.provider.concurrency
+
+    async def __aenter__(self) -> TrialCalls:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        return None
+
+    async def identity(self) -> dict[str, Any]:
+        return await self._executor.provider.identity()
+
+    async def respond(self, request: Request) -> Output:
+        """Send one request, waiting for a slot and trying again as the policy says. Raises `Failure` or `Abandoned`."""
+        executor = self._executor
+        limiter, circuit = executor.limiter, executor.circuit
+        failures = excused = 0
+        while True:
+            if not limiter.try_acquire():
+                await self._wait_for_slot()
+            sent = time.monotonic()
+            self.calling = True
+            try:
+                output = await executor.provider.respond(request)
+            except Failure as failure:
+                error = failure.error
+            else:
+                self.calling = False
+                self.model_seconds += time.monotonic() - sent
+                limiter.succeeded()
+                circuit.succeeded()
+                self.last_output = output
+                self._usages.append(output.usage)
+                return output
+            finally:
+                limiter.release()
+            self.calling = False
+            took = time.monotonic() - sent
+            self.recorded = error
+            self.attempts.append(Attempt(started=time.time() - took, seconds=round(took, 6), error=error))
+            if error.code == RATE_LIMITED:
+                limiter.rate_limited(sent, error.retry_after)
+            if circuit.failed(error):
+                executor.stop.request(circuit.reason or "the provider is dead")
+            if excusable(error):
+                excused += 1
+            else:
+                failures += 1
+            if circuit.reason is not None or not executor.retry.allows(failures, excused, error):
+                raise Failure(error)
+            await self._back_off(error, failures + excused, took)
+
+    async def _wait_for_slot(self) -> None:
+        began = time.monotonic()
+        self._suspend_deadline()
+        await self._executor.limiter.acquire()
+        self._forgive(time.monotonic() - began)
+
+    async def _back_off(self, error: Error, failures: int, lost: float) -> None:
+        began = time.monotonic()
+        self._suspend_deadline()
+        executor = self._executor
+        # The limiter has paused everybody for as long as the server asked; here only the jitter is left to wait.
+        paused = error.code == RATE_LIMITED and error.retry_after is not None
+        delay = executor.retry.delay(failures, error) - (error.retry_after or 0.0 if paused else 0.0)
+        if not await executor.stop.sleep(delay):
+            if executor.circuit.reason is not None:
+                raise Failure(error)
+            raise Abandoned
+        self._forgive(lost + time.monotonic() - began)
+
+    def _suspend_deadline(self) -> None:
+        if self.deadline is not None and not self.deadline.expired():
+            self.deadline.reschedule(None)
+
+    def _forgive(self, seconds: float) -> None:
+        """Time the trial could not use is not charged to it."""
+        self._lost += seconds
+        if not self._usages and not self.steps:
+            self.started += seconds
+        limit = self._executor.seconds
+        if self.deadline is not None and limit is not None and not self.deadline.expired():
+            left = limit - (time.perf_counter() - self._began - self._lost)
+            self.deadline.reschedule(asyncio.get_running_loop().time() + max(0.0, left))
