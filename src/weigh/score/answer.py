@@ -14,7 +14,7 @@ from weigh.protocols import ScoreContext
 from weigh.records.errors import DefinitionError
 from weigh.records.score import Score
 from weigh.score.base import NOT_FOUND, BaseScorer, TextScorer, gold_texts, reply, scorer_error
-from weigh.score.extract import Rules, compile_rule, find_answer
+from weigh.score.extract import Rules, find_answer
 from weigh.score.normal import normalize, words
 from weigh.score.number import parse_number
 
@@ -141,22 +141,18 @@ class NumericScorer(TextScorer, frozen=True, kw_only=True):
     def judge(self, answer: str, golds: tuple[str, ...], context: ScoreContext) -> Score:
         value = parse_number(answer)
         if value is None:
-            # A rule may have found a sentence without a number while the reply has one further up.
-            value = parse_number(reply(context)) if self.extract == NumericScorer.extract_default() else None
-        if value is None:
             return Score(value=0.0, answer=answer, explanation="no number in the answer")
         for gold in golds:
             wanted = parse_number(gold)
             if wanted is None:
                 raise scorer_error(f"the gold answer {gold!r} is no number", code="no_gold")
             if abs(value - wanted) <= max(self.tolerance, self.relative * abs(wanted)):
-                return Score(value=1.0, answer=f"{value:g}" if value != int(value) else str(int(value)))
-        return Score(value=0.0, answer=f"{value:g}" if value != int(value) else str(int(value)))
+                return Score(value=1.0, answer=_shown(value))
+        return Score(value=0.0, answer=_shown(value))
 
-    @staticmethod
-    def extract_default() -> Rules:
-        """The rules tried when none are given."""
-        return ("boxed", "after:####", "answer_is", "all")
+
+def _shown(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)
 
 
 class F1Scorer(TextScorer, frozen=True, kw_only=True):
@@ -178,6 +174,3 @@ def _f1(got: list[str], wanted: list[str]) -> float:
         return float(got == wanted)
     shared = sum((Counter(got) & Counter(wanted)).values())
     return 2 * shared / (len(got) + len(wanted))
-
-
-__all__ = ["ExactMatchScorer", "F1Scorer", "NumericScorer", "RegexScorer", "SubstringScorer", "compile_rule"]

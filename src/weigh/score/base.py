@@ -94,9 +94,8 @@ def gold_texts(instance: Instance) -> tuple[str, ...]:
     if not golds:
         raise scorer_error(f"instance {instance.id!r} has an empty list of gold answers", code="no_gold")
     if instance.choices:
-        return tuple(
-            instance.choices[g] if type(g) is int and 0 <= g < len(instance.choices) else str(g) for g in golds
-        )
+        texts = instance.choices
+        return tuple(texts[g] if type(g) is int and 0 <= g < len(texts) else str(g) for g in golds)
     return tuple(str(g) for g in golds)
 
 

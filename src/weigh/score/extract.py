@@ -73,11 +73,10 @@ def _after(text: str, marker: str) -> str | None:
 
 
 def _last_match(text: str, pattern: re.Pattern[str]) -> str | None:
-    last = None
-    for last in pattern.finditer(text):
-        pass
-    if last is None:
+    matches = list(pattern.finditer(text))
+    if not matches:
         return None
+    last = matches[-1]
     found: str | None = last.group(1) if pattern.groups else last.group(0)
     return found
 
@@ -91,10 +90,10 @@ def _answer_is(text: str) -> str | None:
     found = _last_match(text, _ANSWER_IS)
     if found is None:
         return None
-    found = found.strip().strip("*").strip()
-    # A full stop ends the answer, but not the one inside 3.14 or at the end of an initial.
-    end = re.search(r"\.(?=\s+[A-Z]|\s*$)", found)
-    return found[: end.start()] if end and end.start() > 0 else found
+    found = found.strip()
+    # A full stop ends the answer, but not the one inside 3.14 or in front of a small letter.
+    end = re.search(r"\.(?=\**(?:\s+[A-Z]|\s*$))", found)
+    return (found[: end.start()] if end and end.start() > 0 else found).strip("* ")
 
 
 def _boxed(text: str) -> str | None:

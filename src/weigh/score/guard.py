@@ -67,7 +67,7 @@ async def _score(scorer: Scorer, context: ScoreContext) -> Score:
         return _failed(digest, type(error).__name__, message[:500], traceback.format_exc(limit=-6))
 
 
-def _checked(scorer: Scorer, score: Score, digest: str) -> Score:
+def _checked(scorer: Scorer, score: object, digest: str) -> Score:
     if not isinstance(score, Score):
         return _failed(digest, "wrong_type", f"{scorer.name} gave {type(score).__name__}, not a Score")
     value = score.value

@@ -18,11 +18,10 @@ def parse_number(text: str) -> float | None:
     A number that no float can hold is None, never infinity.
     """
     text = _TEX_FRACTION.sub(r" \1/\2 ", text).replace("\\,", "").replace("{,}", ",")
-    last = None
-    for last in _NUMBER.finditer(text):
-        pass
-    if last is None:
+    matches = list(_NUMBER.finditer(text))
+    if not matches:
         return None
+    last = matches[-1]
     if last["plain"] is not None:
         value = float(last["plain"].replace(",", ""))
     elif int(last["bottom"]) == 0:

@@ -11,7 +11,7 @@ from weigh.records.errors import DefinitionError, suggest
 
 T = TypeVar("T", bound=type)
 
-_BUILT_IN = {
+_BUILT_IN: dict[str, tuple[str, str, dict[str, object]]] = {
     "exact_match": ("answer", "ExactMatchScorer", {}),
     "substring": ("answer", "SubstringScorer", {}),
     "regex": ("answer", "RegexScorer", {}),
@@ -69,7 +69,7 @@ def register_scorer(name: str) -> Callable[[T], T]:
 
 def _make(name: str, factory: Callable[..., Scorer], options: dict[str, object]) -> Scorer:
     try:
-        made = factory(**options)
+        made: object = factory(**options)
     except TypeError as error:
         raise DefinitionError(f"scorer {name!r}: {error}") from None
     if not isinstance(made, Scorer):
