@@ -53,14 +53,14 @@ def build(name: str, command: ModuleType) -> Parser:
     return parser
 
 
-def add_store(parser: argparse.ArgumentParser) -> None:
+def add_store(parser: argparse._ActionsContainer) -> None:
     """`--store`: where runs are kept."""
     parser.add_argument(
         "--store", metavar="DIR", default=DEFAULT_STORE, help="where runs are kept (default: %(default)s)"
     )
 
 
-def add_format(parser: argparse.ArgumentParser) -> None:
+def add_format(parser: argparse._ActionsContainer) -> None:
     """`--format`: how a table is printed."""
     parser.add_argument(
         "--format",
@@ -138,7 +138,8 @@ def read_config(path: Path, parser: argparse.ArgumentParser) -> dict[str, Any]:
         import yaml
 
         try:
-            data = yaml.safe_load(text) or {}
+            # Scalars stay text, as on the command line: to YAML 1.1 the key `yes` would be a truth value.
+            data = yaml.load(text, Loader=yaml.BaseLoader) or {}
         except yaml.YAMLError as error:
             raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     else:

@@ -1,0 +1,140 @@
+"""`weigh trial`: one trial as it was: prompt, output, scores, timing, attempts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+
+import msgspec
+
+from weigh.cli.flags import add_store
+from weigh.cli.terminal import bold, count, dollars, is_colour, seconds, when
+from weigh.records.request import LoglikelihoodRequest, Output
+from weigh.records.trial import Trial, request_text, steps_of
+from weigh.store.layout import Store
+from weigh.store.reader import read_trial
+
+HELP = "Show one trial: what the model was given, what it answered, how that was scored, and what it cost."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", help="a trial's id, or the beginning of one")
+    add_store(parser)
+    parser.add_argument("--steps", action="store_true", help="every step, tool calls and their results included")
+    parser.add_argument("--json", action="store_true", help="the whole record as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    trial = read_trial(Store(args.store), args.id)
+    if args.json:
+        print(json.dumps(msgspec.to_builtins(trial), indent=1, ensure_ascii=False))
+    else:
+        print("\n".join(lines(trial, steps=args.steps)))
+    return 0
+
+
+def heading(text: str) -> str:
+    return bold(text) if is_colour() else text
+
+
+def indented(text: str) -> str:
+    return "\n".join(f"  {line}".rstrip() for line in text.splitlines()) or "  (nothing)"
+
+
+def lines(trial: Trial, *, steps: bool) -> Iterator[str]:
+    """The trial as text, section by section."""
+    yield heading(f"trial {trial.id}")
+    yield f"  run       {trial.run}"
+    yield f"  arm       {trial.arm}"
+    yield f"  task      {trial.spec}"
+    yield f"  instance  {trial.instance.id}" + (f", epoch {trial.epoch}" if trial.epoch else "")
+    yield f"  status    {trial.status}" + (f" (generation of trial {trial.reused})" if trial.reused else "")
+    yield f"  key       {trial.key}"
+    if trial.error:
+        yield heading("error")
+        yield indented(f"{trial.error.kind}: {trial.error.message}")
+        if trial.error.detail:
+            yield indented(trial.error.detail)
+    if trial.trajectory and (steps or len(trial.trajectory.steps) > 0):
+        yield from step_lines(trial)
+    elif trial.trajectory:
+        yield heading("prompt")
+        yield indented(request_text(trial.trajectory.request))
+        yield heading("output")
+        yield from output_lines(trial, trial.trajectory.output)
+    yield heading("target")
+    yield indented(target(trial))
+    if trial.scores:
+        yield heading("scores")
+        for name, score in trial.scores.items():
+            value = "failed" if score.error else "-" if score.value is None else f"{score.value:g}"
+            notes = [f"answer {score.answer!r}"] if score.answer is not None else []
+            notes += [score.explanation] if score.explanation else []
+            notes += [score.error.message] if score.error else []
+            yield f"  {name}  {value}" + (f"  ({'; '.join(notes)})" if notes else "")
+    yield heading("cost")
+    yield f"  {cost(trial)}"
+    if len(trial.attempts) > 1:
+        yield heading("attempts")
+        for number, attempt in enumerate(trial.attempts, 1):
+            end = f"{attempt.error.kind}: {attempt.error.message}" if attempt.error else "ok"
+            yield f"  {number}  {seconds(attempt.seconds)}  {end}"
+
+
+def target(trial: Trial) -> str:
+    """The gold answer; of a multiple-choice question with the choice's text."""
+    gold, choices = trial.instance.gold_answer, trial.instance.choices
+    if isinstance(gold, int) and 0 <= gold < len(choices):
+        return f"{gold}: {choices[gold]}"
+    return "(none)" if gold is None else str(gold)
+
+
+def output_lines(trial: Trial, output: Output) -> Iterator[str]:
+    """What the model answered: text, or the log-probabilities of the continuations."""
+    request = trial.trajectory.request if trial.trajectory else None
+    if isinstance(request, LoglikelihoodRequest):
+        best = max((c.logprob for c in output.continuations), default=None)
+        for text, scored in zip(request.continuations, output.continuations, strict=False):
+            mark = "*" if scored.logprob == best else " "
+            yield f" {mark} {scored.logprob:9.3f} nats  {scored.num_tokens:3d} tokens  {text!r}"
+        return
+    if output.reasoning:
+        yield indented(f"[reasoning]\n{output.reasoning}")
+    yield indented(output.text)
+    for call in output.tool_calls:
+        yield f"  -> {call.name}({json.dumps(call.arguments, ensure_ascii=False)})"
+    if output.finish_reason not in (None, "stop"):
+        yield f"  (ended by: {output.finish_reason})"
+
+
+def step_lines(trial: Trial) -> Iterator[str]:
+    """The steps of an agent."""
+    assert trial.trajectory is not None
+    for number, step in enumerate(steps_of(trial.trajectory), 1):
+        yield heading(f"{number} {step.source}") + (f"  {seconds(step.seconds)}" if step.seconds is not None else "")
+        if step.reasoning:
+            yield indented(f"[reasoning]\n{step.reasoning}")
+        if step.message:
+            yield indented(step.message)
+        for call in step.tool_calls:
+            yield f"  -> {call.name}({json.dumps(call.arguments, ensure_ascii=False)})"
+        for seen in step.observations:
+            yield f"  <- {seen.tool}{' (error)' if seen.is_error else ''}"
+            yield indented(seen.content)
+
+
+def cost(trial: Trial) -> str:
+    """Tokens, dollars and seconds in one line."""
+    usage, timing = trial.usage, trial.timing
+    parts = [
+        f"{count(value)} {name}"
+        for name, value in (("new", usage.new), ("cached", usage.cached), ("generated", usage.generated))
+        if value is not None
+    ]
+    text = "tokens " + (", ".join(parts) or "unknown")
+    text += f"; {dollars(usage.cost) if usage.cost is not None else 'price unknown'}"
+    text += f"; {seconds(timing.total)}"
+    if timing.model is not None:
+        text += f" ({seconds(timing.model)} in the model)"
+    return f"{text}; begun {when(timing.started)}"
