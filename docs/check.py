@@ -41,7 +41,12 @@ VARYING = (
 def normal(text: str) -> list[str]:
     for pattern, word in VARYING:
         text = pattern.sub(word, text)
-    return [line.strip() for line in text.strip().splitlines()]
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def shown(page: Path) -> str:
+    """A page's path for people."""
+    return str(page.relative_to(ROOT)) if page.is_relative_to(ROOT) else str(page)
 
 
 def commands(body: str) -> list[str]:
@@ -104,11 +109,11 @@ def check_page(page: Path, *, models: bool, write: bool) -> bool:
                 position = block.end()
                 continue
             right = False
-            print(f"{page.relative_to(ROOT)}: a block prints something else than the page says (make docs mends it):")
+            print(f"{shown(page)}: a block prints something else than the page says (make docs mends it):")
             print("\n".join(difflib.unified_diff(normal(body), normal(actual), "the page", "now", lineterm="", n=1)))
         if write and result:
             page.write_text("".join([*result, text[position:]]), encoding="utf-8")
-            print(f"{page.relative_to(ROOT)}: mended")
+            print(f"{shown(page)}: mended")
     return right
 
 
