@@ -93,7 +93,7 @@ class RunFolder:
         return sorted(found, key=lambda i: (i.started, i.id))
 
     def _invocation_path(self, invocation_id: str) -> Path:
-        return self.path / "invocations" / f"{_safe(invocation_id)}.json"
+        return self.path / "invocations" / f"{safe_name(invocation_id)}.json"
 
 
 class Store:
@@ -199,7 +199,7 @@ class Store:
             raise store_error("list runs", self.path, error) from error
 
     def _path(self, run_id: str) -> Path:
-        return self.path / "runs" / _safe(run_id)
+        return self.path / "runs" / safe_name(run_id)
 
     def _manifest(self, run_id: str) -> Run:
         path = self._path(run_id) / "run.json"
@@ -213,7 +213,7 @@ class Store:
             raise StoreError(f"cannot read the manifest {path}: {error}") from error
 
 
-def _safe(name: str) -> str:
+def safe_name(name: str) -> str:
     """A name that is one component of a path. Raises `StoreError` otherwise."""
     if not name or name.startswith(".") or "/" in name or "\\" in name or "\0" in name:
         raise StoreError(f"{name!r} cannot name a file in the store; use letters, digits, `-`, `_` and `.`")

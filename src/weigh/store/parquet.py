@@ -8,7 +8,7 @@ from weigh.store.layout import RunFolder
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
-    """Attributes: rows in the file; segments merged into it; segments left, since their writer lives; notes for people."""
+    """Attributes: rows in the file; segments merged into it; segments left as their writer lives; notes for people."""
 
     rows: int
     merged: int

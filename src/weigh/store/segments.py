@@ -208,6 +208,22 @@ def lines(path: Path, start: int = 0, stop: int | None = None) -> Iterator[Line]
             offset += len(data)
 
 
+def torn_bytes(path: Path) -> int:
+    """How many bytes follow the last newline."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        torn = 0
+        while torn < end:
+            start = max(0, end - torn - 65536)
+            file.seek(start)
+            chunk = file.read(end - torn - start)
+            newline = chunk.rfind(b"\n")
+            if newline >= 0:
+                return torn + len(chunk) - newline - 1
+            torn += len(chunk)
+        return torn
+
+
 def line_problem(data: bytes) -> str | None:
     """Why a line of an unknown kind cannot be used; None for `open` and `close`."""
     if data.startswith((OPEN, CLOSE)):

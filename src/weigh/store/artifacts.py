@@ -1,0 +1,95 @@
+"""Native traces lie beside the trials, verbatim; a stored trial holds references to them instead of their text."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from weigh.records.errors import StoreError
+from weigh.records.trial import Trial
+from weigh.store.files import fsync_folder
+from weigh.store.layout import RunFolder, safe_name
+
+PREFIX = "artifact:"
+
+
+class Pending(NamedTuple):
+    """A file still to be written: its text, or a stored file of another trial to copy."""
+
+    path: Path
+    text: str | None
+    source: Path | None
+
+
+def reference(run_id: str, trial_id: str, name: str) -> str:
+    """How a stored trial names an artifact: `artifact:RUN/TRIAL/NAME`."""
+    return f"{PREFIX}{run_id}/{trial_id}/{name}"
+
+
+def detach(folder: RunFolder, trial: Trial) -> tuple[Trial, list[Pending]]:
+    """The trial with references in place of its artifacts' text, and the files that must be written for them.
+
+    A reference to another run's artifact (the trial was reused) becomes one of this run, and the file is copied.
+    """
+    if trial.trajectory is None or not trial.trajectory.artifacts:
+        return trial, []
+    pending = []
+    references = {}
+    for name, text in trial.trajectory.artifacts.items():
+        own = reference(folder.run.id, trial.id, name)
+        references[name] = own
+        if text == own:
+            continue
+        path = folder.artifacts / safe_name(trial.id) / safe_name(name)
+        source = artifact_path(folder, text)
+        pending.append(Pending(path, None if source else text, source))
+    trajectory = msgspec.structs.replace(trial.trajectory, artifacts=references)
+    return msgspec.structs.replace(trial, trajectory=trajectory), pending
+
+
+def write_pending(pending: list[Pending]) -> None:
+    """Write artifacts so that they outlast a crash. Raises `OSError`."""
+    for path, text, source in pending:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = source.read_bytes() if source else _encode(text or "")
+        with path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        fsync_folder(path.parent)
+
+
+def artifact_path(folder: RunFolder, value: str) -> Path | None:
+    """Where a reference points within this run's store; None when the value is no reference but a text."""
+    if not value.startswith(PREFIX) or len(value) > 1000 or "\n" in value:
+        return None
+    parts = value.removeprefix(PREFIX).split("/")
+    if len(parts) != 3 or any(p in ("", ".", "..") for p in parts):
+        return None
+    run_id, trial_id, name = parts
+    return folder.path.parent / run_id / "artifacts" / trial_id / name
+
+
+def read_artifact(folder: RunFolder, trial: Trial, name: str) -> bytes:
+    """A native trace of a stored trial, as it was. Raises `StoreError` when there is none."""
+    held = trial.trajectory.artifacts if trial.trajectory else {}
+    if name not in held:
+        known = ", ".join(sorted(held)) or "none"
+        raise StoreError(f"trial {trial.id} has no artifact {name!r}; it has: {known}")
+    path = artifact_path(folder, held[name])
+    if path is None:
+        return _encode(held[name])
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"cannot read artifact {path}: {error.strerror}") from error
+
+
+def _encode(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace")
