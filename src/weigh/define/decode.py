@@ -60,7 +60,7 @@ def read_text(text: str) -> Any:
 def _replace_one(value: Any, keys: list[str], new: Any, where: str, path: str) -> Any:
     key, rest = keys[0], keys[1:]
     if isinstance(value, msgspec.Struct):
-        known = field_types(type(value))
+        known = field_types(value.__class__)
         if key not in known:
             raise DefinitionError(f"{where}: {_unknown(path, key, value)}")
         current, kind = getattr(value, key), known[key]
@@ -85,7 +85,7 @@ def _replace_one(value: Any, keys: list[str], new: Any, where: str, path: str) -
 
 def _unknown(path: str, key: str, value: Any) -> str:
     """Say that a key is unknown, with the closest names, also those one level down (`temperature`)."""
-    known = field_types(type(value))
+    known = field_types(value.__class__)
     names = list(known)
     for name in known:
         inner = getattr(value, name)

@@ -58,6 +58,9 @@ class Formatter(msgspec.Struct, frozen=True, kw_only=True):
             raise DefinitionError(f"formatter {type(self).__name__} defines neither bind nor render")
         return lambda instance: self.render(instance, fewshot, sampling, instruction)
 
+    def check(self, instance: Instance) -> None:
+        """Refuse an instance this form cannot ask; called for every instance before anything runs."""
+
     def settings(self) -> dict[str, Any]:
         """Its class and settings in plain values."""
         return {"formatter": type(self).__name__, **msgspec.structs.asdict(self)}
@@ -103,7 +106,33 @@ class ChatFormatter(Formatter, frozen=True, kw_only=True):
         return text + self.question_suffix
 
 
-class CompletionFormatter(Formatter, frozen=True, kw_only=True):
+class TextFormatter(Formatter, frozen=True, kw_only=True):
+    """What all formatters of raw text share; a variant that changes the form of a task keeps these.
+
+    Attributes:
+        question_prefix, answer_prefix: Stand before and after every question.
+        gap: Stands between `answer_prefix` and an answer.
+        separator: Stands between examples.
+    """
+
+    question_prefix: str = "Question: "
+    answer_prefix: str = "\nAnswer:"
+    gap: str = " "
+    separator: str = "\n\n"
+
+    def _head(self, instruction: str, shots: Sequence[str]) -> str:
+        """Instruction and examples, each with a separator behind it."""
+        return "".join([part + self.separator for part in ([instruction] if instruction else []) + list(shots)])
+
+    def _plain(self, instance: Instance) -> str:
+        """A question without its choices."""
+        return self.question_prefix + instance.question + self.answer_prefix
+
+    def _plain_shots(self, fewshot: Sequence[Instance]) -> list[str]:
+        return [self._plain(e) + self.gap + demonstration(e) for e in fewshot]
+
+
+class CompletionFormatter(TextFormatter, frozen=True, kw_only=True):
     """Raw text to be continued: `Question: ...\\nAnswer:`; suits models without a chat template.
 
     Generation stops where the model begins the next question, unless the task's sampling has stops of its own.
@@ -111,14 +140,10 @@ class CompletionFormatter(Formatter, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "completion"
     capability: ClassVar[Kind] = "completion"
-    question_prefix: str = "Question: "
-    answer_prefix: str = "\nAnswer:"
-    gap: str = " "
-    separator: str = "\n\n"
 
     def bind(self, fewshot: Sequence[Instance], sampling: SamplingParams, instruction: str) -> Render:
         shots = [self._question(e) + self.gap + demonstration(e) for e in fewshot]
-        prefix = "".join(part + self.separator for part in ([instruction] if instruction else []) + shots)
+        prefix = self._head(instruction, shots)
         if not sampling.stop:
             marker = self.question_prefix.strip()
             sampling = msgspec.structs.replace(sampling, stop=("\n" + marker if marker else self.separator,))
@@ -134,27 +159,26 @@ class CompletionFormatter(Formatter, frozen=True, kw_only=True):
         return self.question_prefix + instance.question + choices + self.answer_prefix
 
 
-class GoldFormatter(Formatter, frozen=True, kw_only=True):
+class GoldFormatter(TextFormatter, frozen=True, kw_only=True):
     """The likelihood of the gold answer after the question (`bpb`): bits per byte, smooth where accuracy is flat."""
 
     name: ClassVar[str] = "bpb"
     capability: ClassVar[Kind] = "loglikelihood"
-    question_prefix: str = "Question: "
-    answer_prefix: str = "\nAnswer:"
-    gap: str = " "
-    separator: str = "\n\n"
+
+    def check(self, instance: Instance) -> None:
+        demonstration(instance)
 
     def bind(self, fewshot: Sequence[Instance], sampling: SamplingParams, instruction: str) -> Render:
-        prefix = _ranked_prefix(self, fewshot, instruction)
+        prefix = self._head(instruction, self._plain_shots(fewshot))
 
         def render(instance: Instance) -> Request:
-            context = prefix + self.question_prefix + instance.question + self.answer_prefix
+            context = prefix + self._plain(instance)
             return LoglikelihoodRequest(context=context, continuations=(self.gap + demonstration(instance),))
 
         return render
 
 
-class RankedFormatter(Formatter, frozen=True, kw_only=True):
+class RankedFormatter(TextFormatter, frozen=True, kw_only=True):
     """Ranked continuations (`rc`): how likely is each choice's text after the question?
 
     Attributes:
@@ -163,19 +187,18 @@ class RankedFormatter(Formatter, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "rc"
     capability: ClassVar[Kind] = "loglikelihood"
-    question_prefix: str = "Question: "
-    answer_prefix: str = "\nAnswer:"
-    gap: str = " "
-    separator: str = "\n\n"
     unconditional_context: str | None = None
 
+    def check(self, instance: Instance) -> None:
+        need_choices(instance, "rc")
+        gold_index(instance)
+
     def bind(self, fewshot: Sequence[Instance], sampling: SamplingParams, instruction: str) -> Render:
-        prefix, gap = _ranked_prefix(self, fewshot, instruction), self.gap
+        prefix, gap = self._head(instruction, self._plain_shots(fewshot)), self.gap
 
         def render(instance: Instance) -> Request:
-            need_choices(instance, "rc")
             return LoglikelihoodRequest(
-                context=prefix + self.question_prefix + instance.question + self.answer_prefix,
+                context=prefix + self._plain(instance),
                 continuations=tuple([gap + choice for choice in instance.choices]),
                 unconditional_context=self.unconditional_context,
             )
@@ -183,20 +206,20 @@ class RankedFormatter(Formatter, frozen=True, kw_only=True):
         return render
 
 
-class MultipleChoiceFormatter(Formatter, frozen=True, kw_only=True):
+class MultipleChoiceFormatter(TextFormatter, frozen=True, kw_only=True):
     """Choices with letters in the prompt (`mc`): how likely is each letter?"""
 
     name: ClassVar[str] = "mc"
     capability: ClassVar[Kind] = "loglikelihood"
-    question_prefix: str = "Question: "
     choice_prefix: str = " "
-    answer_prefix: str = "Answer:"
-    gap: str = " "
-    separator: str = "\n\n"
+
+    def check(self, instance: Instance) -> None:
+        need_choices(instance, "mc")
+        gold_index(instance)
 
     def bind(self, fewshot: Sequence[Instance], sampling: SamplingParams, instruction: str) -> Render:
         shots = [self._question(e) + self.gap + LABELS[gold_index(e)] for e in fewshot]
-        prefix = "".join(part + self.separator for part in ([instruction] if instruction else []) + shots)
+        prefix = self._head(instruction, shots)
         letters = tuple(self.gap + label for label in LABELS)
 
         def render(instance: Instance) -> Request:
@@ -206,9 +229,8 @@ class MultipleChoiceFormatter(Formatter, frozen=True, kw_only=True):
         return render
 
     def _question(self, instance: Instance) -> str:
-        need_choices(instance, "mc")
         return (
-            f"{self.question_prefix}{instance.question}\n{lettered(instance.choices, self.choice_prefix)}\n"
+            f"{self.question_prefix}{instance.question}\n{lettered(instance.choices, self.choice_prefix)}"
             f"{self.answer_prefix}"
         )
 
@@ -219,14 +241,12 @@ class LetterChatFormatter(Formatter, frozen=True, kw_only=True):
     name: ClassVar[str] = "mc_chat"
     question_suffix: str = "\n\nAnswer with the letter of the right choice only."
 
+    def check(self, instance: Instance) -> None:
+        need_choices(instance, "mc:chat")
+        gold_index(instance)
+
     def bind(self, fewshot: Sequence[Instance], sampling: SamplingParams, instruction: str) -> Render:
-        chat = ChatFormatter(question_suffix=self.question_suffix).bind(fewshot, sampling, instruction)
-
-        def render(instance: Instance) -> Request:
-            need_choices(instance, "mc:chat")
-            return chat(instance)
-
-        return render
+        return ChatFormatter(question_suffix=self.question_suffix).bind(fewshot, sampling, instruction)
 
 
 class TemplateFormatter(Formatter, frozen=True, kw_only=True):
@@ -252,6 +272,11 @@ class TemplateFormatter(Formatter, frozen=True, kw_only=True):
     def capability(self) -> Kind:  # type: ignore[override]
         return self.kind
 
+    def check(self, instance: Instance) -> None:
+        if self.kind == "loglikelihood":
+            need_choices(instance, "template")
+            gold_index(instance)
+
     def bind(self, fewshot: Sequence[Instance], sampling: SamplingParams, instruction: str) -> Render:
         import jinja2
 
@@ -272,7 +297,6 @@ class TemplateFormatter(Formatter, frozen=True, kw_only=True):
                 return ChatRequest(messages=(*system, Message(role="user", content=text)), sampling=sampling)
             if self.kind == "completion":
                 return CompletionRequest(prompt=text, sampling=sampling)
-            need_choices(instance, "template")
             return LoglikelihoodRequest(context=text, continuations=tuple(self.gap + c for c in instance.choices))
 
         return render
@@ -302,8 +326,8 @@ def gold_index(instance: Instance) -> int:
         if 0 <= letter < len(choices):
             return letter
     raise DataError(
-        f"instance {_short(instance)}: gold answer {gold!r} is neither the index, the letter nor the text of one of its "
-        f"{len(choices)} choices"
+        f"instance {_short(instance)}: gold answer {gold!r} is neither the index, the letter nor the text "
+        f"of one of its {len(choices)} choices"
     )
 
 
@@ -343,11 +367,6 @@ def need_choices(instance: Instance, form: str) -> None:
             f"`{form}` needs questions with 2 to {len(LABELS)} choices; instance {_short(instance)} has "
             f"{len(instance.choices)}"
         )
-
-
-def _ranked_prefix(style: GoldFormatter | RankedFormatter, fewshot: Sequence[Instance], instruction: str) -> str:
-    shots = [style.question_prefix + e.question + style.answer_prefix + style.gap + demonstration(e) for e in fewshot]
-    return "".join(part + style.separator for part in ([instruction] if instruction else []) + shots)
 
 
 def _visible(instance: Instance) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""Importing a file of tasks that is in no package, and saying in one line what is wrong with it when it cannot be."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+
+from weigh.records.digest import digest
+from weigh.records.errors import DefinitionError, WeighError, suggest
+
+
+def load_file(file: Path) -> None:
+    """Import a Python file once; modules beside it can be imported by it.
+
+    Raises:
+        DefinitionError: It does not exist, has a syntax error, or raises while it is imported.
+    """
+    name = f"weigh_file_{digest(str(file), size=6)}"
+    if name in sys.modules:
+        return
+    if not file.is_file():
+        near = [p.name for p in file.parent.glob("*.py")] if file.parent.is_dir() else []
+        raise DefinitionError(f"{file} does not exist{suggest(file.name, near)}")
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise DefinitionError(f"{file} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(file.parent))
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if isinstance(error, WeighError):
+            raise DefinitionError(f"{file}{_line(error, file)}: {error}") from error
+        if isinstance(error, SyntaxError):
+            raise DefinitionError(f"{error.filename}:{error.lineno}: {error.msg}") from error
+        if isinstance(error, Exception | SystemExit):
+            raise DefinitionError(f"{file}{_line(error, file)}: {type(error).__name__}: {error}") from error
+        raise
+    finally:
+        sys.path.remove(str(file.parent))
+
+
+def _line(error: BaseException, file: Path) -> str:
+    """`:12`, the last line of the file that led to the error."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file]
+    return f":{lines[-1]}" if lines else ""
