@@ -179,7 +179,7 @@ def estimate_epochs(
     negative).
     """
     means, counts, within = epoch_moments(values, "values")
-    whole = estimate(means, clusters=clusters, epochs=counts.tolist(), bounds=bounds, level=level)
+    whole = estimate(means, clusters=clusters, epochs=[len(row) for row in values], bounds=bounds, level=level)
     if within is None or whole.se is None:
         return whole
     se_within = math.sqrt(within * float(np.sum(1 / counts))) / means.size

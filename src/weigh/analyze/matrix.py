@@ -25,7 +25,7 @@ from .tango import tango_interval
 from .verdict import Verdict
 
 ONE_BY_ONE, FEW_CONTESTED = 5_000, 1_000
-"""Scores that are not 0/1 over so few questions, or with so few contested, get the exact sign flip where it can be had."""
+"""Scores that are not 0/1 over so few questions, or with so few contested, get the exact sign flip."""
 BLOCK = 8_192
 
 
@@ -107,14 +107,17 @@ def compare_matrix(
     binary = bool(np.all((table == 0) | (table == 1) | ~have))
     rows, columns = np.triu_indices(len(names), 1)
     if codes is not None or (not binary and table.shape[1] <= ONE_BY_ONE):
-        pairs = [
-            _one(names, table, have, codes, i, j, alpha, lower_is_better) for i, j in zip(rows, columns, strict=True)
-        ]
+        exact = np.ones(rows.size, dtype=bool)
+        found: list[Pair | None] = [None] * rows.size
     else:
-        pairs = _all(names, _sums(table, have, binary, rows, columns), binary, rows, columns, alpha, lower_is_better)
-    known = [one for one in pairs if one is not None]
-    adjusted = adjust([one.p for one in known], correction)
-    final = [_corrected(one, p, alpha, lower_is_better) for one, p in zip(known, adjusted, strict=True)]
+        sums = _sums(table, have, binary, rows, columns)
+        exact = np.zeros(rows.size, dtype=bool) if binary else sums.up + sums.down <= FEW_CONTESTED
+        found = [*_all(names, sums, binary, rows, columns, alpha, lower_is_better)]
+    for at in np.flatnonzero(exact).tolist():
+        found[at] = _one(names, table, have, codes, int(rows[at]), int(columns[at]), alpha, lower_is_better)
+    pairs = [one for one in found if one is not None]
+    adjusted = adjust([one.p for one in pairs], correction)
+    final = [_corrected(one, p, alpha, lower_is_better) for one, p in zip(pairs, adjusted, strict=True)]
     counts = have.sum(axis=1)
     totals = np.where(have, table, 0.0).sum(axis=1)
     means = [float(t / c) if c else None for t, c in zip(totals, counts, strict=True)]

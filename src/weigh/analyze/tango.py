@@ -31,7 +31,7 @@ def tango_score(wins: ArrayLike, losses: ArrayLike, n: ArrayLike, delta: ArrayLi
     top = w - l - size * d
     with np.errstate(divide="ignore", invalid="ignore"):
         score = top / np.sqrt(variance)
-    score = np.where(variance > 0, score, np.where(np.abs(top) < 1e-12 * size, 0.0, np.sign(top) * np.inf))
+    score = np.where(variance > 0, score, np.where(np.abs(top) < 1e-12 * size, 0.0, np.copysign(np.inf, top)))
     return float(score) if score.ndim == 0 else score
 
 
