@@ -122,6 +122,7 @@ class Registry:
         """Import a file of tasks and return the names of the tasks and suites it registered."""
         file = Path(path).expanduser().resolve()
         if file not in self._files:
+            self._load(plugins=False)  # first, so that a name taken by weigh's own is refused with the file's line
             before = {**self._tasks, **self._suites}
             load_file(file)
             after = {**self._tasks, **self._suites}
@@ -232,10 +233,11 @@ class Registry:
     def _load(self, *, plugins: bool) -> None:
         """Import what is pending."""
         while self._pending:
-            package = importlib.import_module(self._pending.pop(0))
+            package = importlib.import_module(self._pending[0])
             for module in pkgutil.iter_modules(getattr(package, "__path__", ()), package.__name__ + "."):
                 if not module.name.rpartition(".")[2].startswith("_"):
                     importlib.import_module(module.name)
+            self._pending.pop(0)
         if plugins and self._plugins:
             self._plugins = False
             for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
@@ -282,8 +284,12 @@ class _Found:
             inner = msgspec.structs.replace(
                 inner, variants=inner.variants + spec.variants, overrides={**inner.overrides, **spec.overrides}
             )
-            for one in self.registry._globbed(inner):
-                members.append(self._member(one, suite.name, (*path, suite.name)))
+            matched = self.registry._globbed(inner)
+            if suite.weights and len(matched) != 1:
+                raise DefinitionError(
+                    f"suite {suite.name!r}: {member!r} stands for {len(matched)} tasks and has one weight"
+                )
+            members += [self._member(one, suite.name, (*path, suite.name)) for one in matched]
         return SuiteNode(
             name=suite.name if not spec.variant or path else f"{suite.name}:{spec.variant}".replace(":::", "::"),
             members=tuple(members),

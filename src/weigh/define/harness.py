@@ -1,0 +1,205 @@
+"""A harness: how tasks are run. Provider settings, scaffold, tools, sandbox, limits, helper models; never what is asked.
+
+A harness is a frozen value made by preset, file (TOML, YAML), Python or `-o key=value`, all checked alike. Its identity
+is what can change an answer; how fast and how stubbornly requests are sent is no part of it, and neither is the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from weigh.define.config_file import read_config
+from weigh.define.decode import RawText, decode, replace
+from weigh.define.spec import join_options, parse_options
+from weigh.records.digest import digest
+from weigh.records.errors import DefinitionError, suggest
+
+OPERATIONAL = frozenset(
+    {
+        "api_key_env", "base_url", "command", "concurrency", "cwd", "env", "extra_headers", "headers", "health_timeout",
+        "host", "port", "proxy", "retries", "slots", "start_timeout", "threads", "timeout", "url", "workers",
+    }
+)  # fmt: skip
+"""Provider and scaffold options that say how a model is reached, not what it is or is asked."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one trial may spend before it ends as an outcome; None is no limit.
+
+    Attributes:
+        turns: Answers of the model.
+        tokens: New, cached and generated together.
+        seconds: Wall time of the trial, its process tree included.
+        tool_calls: Calls of tools.
+        dollars: Where prices are known.
+    """
+
+    turns: int | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+    tool_calls: int | None = None
+    dollars: float | None = None
+
+
+class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where commands run.
+
+    Attributes:
+        mode: `auto` (the safest that works here), `none`, `local`, `bubblewrap`, `container`, `modal`.
+        options: For the mode: image, memory, network, ...
+    """
+
+    mode: str = "auto"
+    options: dict[str, Any] = {}
+
+
+class Retries(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How stubbornly a request that can pass is made again.
+
+    Attributes:
+        attempts: Tries in all.
+        backoff: Seconds before the second; doubled each time, with jitter.
+        max_backoff: The longest pause.
+    """
+
+    attempts: int = 5
+    backoff: float = 0.5
+    max_backoff: float = 30.0
+
+
+class Harness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How tasks are run.
+
+    Attributes:
+        name: For people and as the `harness` axis.
+        provider: Options for the provider of the model, over those of the model's own spec.
+        helpers: Helper models by role (`judge`, `grader`, `user`), as model specs.
+        system_prompt: Put in front of every chat.
+        scaffold: The loop that drives the model.
+        scaffold_options: For it.
+        tools: Names of tools the model may call.
+        tool_choice: `auto`, `required`, `none` or a tool's name.
+        sandbox: Where commands run.
+        limits: Of one trial.
+        concurrency: Trials in flight; None leaves it to the provider.
+        retries: For requests that can pass when made again.
+        required_secrets: Names of variables that must be set before anything runs.
+    """
+
+    name: str = "default"
+    provider: dict[str, Any] = {}
+    helpers: dict[str, str] = {}
+    system_prompt: str = ""
+    scaffold: str = "single_turn"
+    scaffold_options: dict[str, Any] = {}
+    tools: tuple[str, ...] = ()
+    tool_choice: str | None = None
+    sandbox: SandboxConfig = SandboxConfig()
+    limits: Limits = Limits()
+    concurrency: int | None = None
+    retries: Retries = Retries()
+    required_secrets: tuple[str, ...] = ()
+
+    def identity(self) -> dict[str, Any]:
+        """What can change an answer, in plain values; its name, helpers that only judge, and what is operational left
+        out. Empty for the default harness, so that new fields change no identity."""
+        shaping = msgspec.structs.replace(
+            self,
+            name="default",
+            provider=shaping_options(self.provider),
+            scaffold_options=shaping_options(self.scaffold_options),
+            helpers={role: spec for role, spec in self.helpers.items() if role not in JUDGING_ROLES},
+            concurrency=None,
+            retries=Retries(),
+            required_secrets=(),
+        )
+        plain: dict[str, Any] = msgspec.to_builtins(shaping)
+        return {k: v for k, v in plain.items() if v not in ({}, [], "")}
+
+    def identity_digest(self) -> str:
+        """Digest of `identity`."""
+        return digest(self.identity())
+
+
+JUDGING_ROLES = frozenset({"judge", "grader"})
+"""Helpers that look at an answer when it is there; they are part of a score's identity, not of the answer's."""
+
+
+def shaping_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options without the operational ones."""
+    return {key: value for key, value in options.items() if key not in OPERATIONAL}
+
+
+PRESETS: dict[str, Harness] = {"default": Harness()}
+"""Harnesses by name; `register_harness` adds to them."""
+
+
+def register_harness(harness: Harness) -> Harness:
+    """Register a harness under its own name.
+
+    Raises:
+        DefinitionError: Another harness has the name.
+    """
+    if PRESETS.get(harness.name, harness) != harness:
+        raise DefinitionError(f"harness {harness.name!r} is already registered; choose another name")
+    PRESETS[harness.name] = harness
+    return harness
+
+
+def load_harness(ref: str | Path, overrides: Iterable[str] = ()) -> Harness:
+    """The harness of a preset's name or a file (TOML, YAML or JSON), with overrides applied.
+
+    A file may say `extends = "NAME"` to begin from a preset.
+
+    Raises:
+        DefinitionError: The name is unknown, or something in the file or an override is wrong.
+    """
+    text = str(ref)
+    if text in PRESETS:
+        harness = PRESETS[text]
+    elif Path(text).suffix in (".toml", ".yaml", ".yml", ".json"):
+        values = read_config(Path(text))
+        base = values.pop("extends", "default")
+        if base not in PRESETS:
+            raise DefinitionError(f"{text}: extends: unknown harness {base!r}{suggest(str(base), PRESETS)}")
+        harness = merge_harness(PRESETS[base], {"name": Path(text).stem, **values}, text)
+    else:
+        hint = suggest(text, PRESETS) or "; known: " + ", ".join(PRESETS)
+        raise DefinitionError(f"unknown harness {text!r}{hint} (or a .toml or .yaml file)")
+    return apply_overrides(harness, overrides)
+
+
+def merge_harness(base: Harness, values: Mapping[str, Any], where: str) -> Harness:
+    """A harness over another: what `values` says counts, nested tables are merged key by key."""
+    decode(values, Harness, where)
+    return decode(_merge(msgspec.to_builtins(base), values), Harness, where)
+
+
+def apply_overrides(harness: Harness, overrides: Iterable[str]) -> Harness:
+    """A harness with `key=value` changes; keys may be paths: `limits.seconds=60`, `provider.dtype=float32`.
+
+    A harness that was changed in what can change an answer says so in its name: `default+limits.turns=3`.
+    """
+    changed = harness
+    shown: dict[str, str] = {}
+    for text in overrides:
+        for key, value in parse_options(text, "-o").items():
+            before = changed.identity_digest()
+            changed = replace(changed, {key: RawText(value)}, "-o")
+            if changed.identity_digest() != before:
+                shown[key] = value
+    if shown and changed.name == harness.name:
+        changed = msgspec.structs.replace(changed, name=f"{harness.name}+{join_options(shown)}")
+    return changed
+
+
+def _merge(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in values.items():
+        inner = merged.get(key)
+        merged[key] = _merge(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
+    return merged
