@@ -27,7 +27,7 @@ def planned(cells: int, reused: int = 0) -> Planned:
         prompt_tokens=0, max_generated=0,
     )  # fmt: skip
     return Planned(
-        plan=Plan(run=Run(id="r-12345678", name="r", created=0.0), rows=(row,), skipped=("code: no sandbox",))
+        plan=Plan(run=Run(id="r-12345678", name="r", created=0.0), rows=(row,), skipped=("left out: code: no sandbox",))
     )
 
 
@@ -53,13 +53,6 @@ def test_events_are_counted_and_shown(capsys: pytest.CaptureFixture[str]) -> Non
     ]
     assert lines[3].startswith("a  sciq:mc  4/4")
     assert lines[3].endswith("1 reused  1 failed (1 provider)")
-
-
-def test_what_is_only_reused_is_not_shown_as_work(capsys: pytest.CaptureFixture[str]) -> None:
-    with Watcher() as watch:
-        watch(planned(1, reused=1))
-        watch(TrialDone(trial=trial(0), reused=True))
-    assert "1/1" not in capsys.readouterr().err
 
 
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,31 +66,30 @@ class Tally:
     def plan(self, event: Planned) -> None:
         """Open a bar for each row of the plan."""
         for row in event.plan.rows:
-            self.bars[(row.arm, row.task)] = Bar(row.arm, row.task, row.cells)
+            self.bars[(row.arm, row.task)] = Bar(row.arm, row.task, row.cells, row.reused, row.reused)
 
     def trial(self, event: TrialDone) -> Bar | None:
-        """Count one trial; returns its bar when this trial filled it."""
+        """Count one trial; returns its bar when this trial filled it. What is reused was counted with the plan."""
         trial = event.trial
+        if event.reused:
+            return None
         bar = self.bars.get((trial.arm, trial.spec))
         if bar is None:
             bar = self.bars[(trial.arm, trial.spec)] = Bar(trial.arm, trial.spec, 0)
         bar.done += 1
-        if event.reused:
-            bar.reused += 1
-        else:
-            if bar.started is None:
-                bar.started = trial_start(trial.timing.total)
-            self.tokens += trial.usage.total or 0
-            if trial.usage.cost is not None:
-                self.cost = (self.cost or 0.0) + trial.usage.cost
+        if bar.started is None:
+            bar.started = trial_start(trial.timing.total)
+        self.tokens += trial.usage.total or 0
+        if trial.usage.cost is not None:
+            self.cost = (self.cost or 0.0) + trial.usage.cost
         if trial.failed:
             kind = trial.error.kind if trial.error else trial.status
             bar.failed[kind] += 1
             self.failed[kind] += 1
-        if bar.done < bar.cells:
+        if bar.done != bar.cells:
             return None
         bar.ended = time.monotonic()
-        return bar if bar.done == bar.cells else None
+        return bar
 
 
 def trial_start(total: float) -> float:
@@ -168,12 +167,11 @@ class Watcher:
         for warning in plan.warnings:
             self.line(f"warning: {warning}")
         for skipped in plan.skipped:
-            self.line(f"left out: {skipped}")
+            self.line(skipped)
 
     def show_full(self, bar: Bar) -> None:
         """A task is done."""
-        if bar.reused < bar.cells:
-            self.line(f"{bar.label}  {facts(bar, time.monotonic())}")
+        self.line(f"{bar.label}  {facts(bar, time.monotonic())}")
 
     def tick(self) -> None:
         """Show how far it is, from time to time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import shlex
 import sys
 
@@ -13,6 +14,7 @@ from weigh.cli.progress import Watcher, watcher
 from weigh.cli.summary import show_summary
 from weigh.cli.table import Column, render
 from weigh.cli.terminal import count, dollars, say, seconds
+from weigh.execute.stop import StopSignal
 from weigh.pipeline.request import Event, OnEvent, Plan, Planned, RunRequest, RunResult
 from weigh.pipeline.results import summarize
 from weigh.pipeline.run import run as run_pipeline
@@ -142,14 +144,22 @@ def request_of(args: argparse.Namespace) -> RunRequest:
 
 def run(args: argparse.Namespace) -> int:
     request = request_of(args)
-    watch = watcher(quiet=args.quiet)
-    with watch:
-        result = run_pipeline(request, asking(watch) if must_ask(args) else watch)
     if request.dry_run:
+        result = asyncio.run(execute(request, None))
         print_plan(result.plan, args.format)
         return 0
+    watch = watcher(quiet=args.quiet)
+    with watch:
+        result = asyncio.run(execute(request, asking(watch) if must_ask(args) else watch))
     show_summary(summarize(request.store, [result.run.id]), args.format)
     return close(result, request, watch)
+
+
+async def execute(request: RunRequest, on_event: OnEvent | None) -> RunResult:
+    """Run, with the first Ctrl-C asking for an orderly end and the second for an end at once."""
+    stop = StopSignal()
+    with stop.on_signals():
+        return await run_pipeline(request, on_event, stop)
 
 
 def must_ask(args: argparse.Namespace) -> bool:
@@ -187,7 +197,7 @@ def print_plan(plan: Plan, format: str) -> None:
     rows = [{c.key: getattr(r, c.key) for c in columns} for r in plan.rows]
     print(render(columns, rows, format))  # type: ignore[arg-type]
     for text in plan.skipped:
-        say(f"left out: {text}")
+        say(text)
     say(
         f"dry run: {plan.cells} trials, {plan.reused} reused, {sum(r.requests for r in plan.rows)} requests, "
         f"about {count(sum(r.prompt_tokens for r in plan.rows))} prompt tokens (characters / 4); nothing was run"
