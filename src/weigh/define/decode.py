@@ -52,7 +52,7 @@ def replace(value: T, changes: Mapping[str, Any], where: str) -> T:
 def read_text(text: str) -> Any:
     """Read a value written on a command line: JSON where it is JSON, else the text itself."""
     try:
-        return msgspec.json.decode(text)
+        return msgspec.json.decode(str.__str__(text))
     except msgspec.DecodeError:
         return {"True": True, "False": False, "None": None}.get(text, str(text))
 

@@ -1,4 +1,4 @@
-"""A harness: how tasks are run. Provider settings, scaffold, tools, sandbox, limits, helper models; never what is asked.
+"""A harness: how tasks are run: provider settings, scaffold, tools, sandbox, limits, helpers; never what is asked.
 
 A harness is a frozen value made by preset, file (TOML, YAML), Python or `-o key=value`, all checked alike. Its identity
 is what can change an answer; how fast and how stubbornly requests are sent is no part of it, and neither is the model.
@@ -6,6 +6,7 @@ is what can change an answer; how fast and how stubbornly requests are sent is n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -45,32 +46,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dollars: float | None = None
 
 
-class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where commands run.
-
-    Attributes:
-        mode: `auto` (the safest that works here), `none`, `local`, `bubblewrap`, `container`, `modal`.
-        options: For the mode: image, memory, network, ...
-    """
-
-    mode: str = "auto"
-    options: dict[str, Any] = {}
-
-
-class Retries(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How stubbornly a request that can pass is made again.
-
-    Attributes:
-        attempts: Tries in all.
-        backoff: Seconds before the second; doubled each time, with jitter.
-        max_backoff: The longest pause.
-    """
-
-    attempts: int = 5
-    backoff: float = 0.5
-    max_backoff: float = 30.0
-
-
 class Harness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How tasks are run.
 
@@ -83,10 +58,11 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         scaffold_options: For it.
         tools: Names of tools the model may call.
         tool_choice: `auto`, `required`, `none` or a tool's name.
-        sandbox: Where commands run.
+        sandbox: Where commands run: `none`, `local`, `bubblewrap`, `container`, `modal`; None leaves it to the machine.
+        sandbox_options: For it: image, memory, network, ...
         limits: Of one trial.
         concurrency: Trials in flight; None leaves it to the provider.
-        retries: For requests that can pass when made again.
+        retries: How often a request that can pass is made again.
         required_secrets: Names of variables that must be set before anything runs.
     """
 
@@ -98,31 +74,53 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     scaffold_options: dict[str, Any] = {}
     tools: tuple[str, ...] = ()
     tool_choice: str | None = None
-    sandbox: SandboxConfig = SandboxConfig()
+    sandbox: str | None = None
+    sandbox_options: dict[str, Any] = {}
     limits: Limits = Limits()
     concurrency: int | None = None
-    retries: Retries = Retries()
+    retries: int = 5
     required_secrets: tuple[str, ...] = ()
 
     def identity(self) -> dict[str, Any]:
-        """What can change an answer, in plain values; its name, helpers that only judge, and what is operational left
-        out. Empty for the default harness, so that new fields change no identity."""
-        shaping = msgspec.structs.replace(
-            self,
-            name="default",
+        """What can change an answer, in plain values; empty for the default harness.
+
+        Left out: its name, helpers that only judge, whatever is operational, and the sandbox of a harness whose
+        model runs nothing (there it only serves scoring).
+        """
+        acts = self.scaffold != "single_turn" or bool(self.tools)
+        shaping = Harness(
             provider=shaping_options(self.provider),
-            scaffold_options=shaping_options(self.scaffold_options),
             helpers={role: spec for role, spec in self.helpers.items() if role not in JUDGING_ROLES},
-            concurrency=None,
-            retries=Retries(),
-            required_secrets=(),
+            system_prompt=self.system_prompt,
+            scaffold=self.scaffold,
+            scaffold_options=shaping_options(self.scaffold_options),
+            tools=self.tools,
+            tool_choice=self.tool_choice,
+            sandbox=self.sandbox if acts else None,
+            sandbox_options=self.sandbox_options if acts else {},
+            limits=self.limits,
         )
         plain: dict[str, Any] = msgspec.to_builtins(shaping)
-        return {k: v for k, v in plain.items() if v not in ({}, [], "")}
+        return {key: value for key, value in plain.items() if value not in ({}, [], ())}
 
     def identity_digest(self) -> str:
         """Digest of `identity`."""
         return digest(self.identity())
+
+    def public(self) -> dict[str, Any]:
+        """The whole configuration in plain values for a run's manifest, secrets replaced."""
+        plain: dict[str, Any] = _masked(msgspec.to_builtins(self))
+        return {"name": self.name, **plain}
+
+
+_SECRET = re.compile(r"(key|token|secret|password|authorization|cookie)s?$", re.IGNORECASE)
+
+
+def _masked(value: Any, key: str = "") -> Any:
+    """The value with everything under a key that names a secret replaced."""
+    if isinstance(value, Mapping):
+        return {name: _masked(inner, str(name)) for name, inner in value.items()}
+    return "***" if isinstance(value, str) and _SECRET.search(key) else value
 
 
 JUDGING_ROLES = frozenset({"judge", "grader"})

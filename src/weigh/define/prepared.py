@@ -15,6 +15,7 @@ from weigh.define.fewshot import FewShot, choose
 from weigh.define.formatters import Render
 from weigh.define.metrics import Metric, ScorerLookup
 from weigh.define.select import Limit, select_positions
+from weigh.protocols import Capability
 from weigh.records.digest import digest
 from weigh.records.errors import DataError, DefinitionError, WeighError
 from weigh.records.instance import Instance
@@ -96,9 +97,9 @@ class PreparedTask:
         return len(self.instances)
 
     @property
-    def capability(self) -> str:
+    def capability(self) -> Capability:
         """What a provider must offer: `chat`, `completion` or `loglikelihood`."""
-        return str(getattr(self.task.config.formatter, "capability", "chat"))
+        return cast(Capability, getattr(self.task.config.formatter, "capability", "chat"))
 
     @property
     def needs_sandbox(self) -> bool:

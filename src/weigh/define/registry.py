@@ -203,7 +203,7 @@ class Registry:
                 return config.change(overrides, f"variant {variant!r} of {owner!r}")
         apply = built_in(variant)
         if apply is None:
-            names = [*self.variant_names(task), *BUILT_IN, "3shot", "5shot"]
+            names = list(dict.fromkeys([*self.variant_names(task), *BUILT_IN, "3shot", "5shot"]))
             raise DefinitionError(
                 f"task {task!r}: unknown variant {variant!r}{suggest(variant, names) or _known(names)}"
             )

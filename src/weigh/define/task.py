@@ -24,7 +24,8 @@ from weigh.define.data import DataLoader, DataSource, Row, resolve_path
 from weigh.define.decode import RawText, decode, read_text, replace
 from weigh.define.formatters import FORMATTERS, ChatFormatter, Formatter
 from weigh.define.metrics import Metric, ScorerLookup, as_metric
-from weigh.define.prepared import PreparedTask, prepare
+from weigh.define.prepared import PreparedTask as PreparedTask
+from weigh.define.prepared import prepare
 from weigh.define.select import Limit
 from weigh.records.errors import DataError, DefinitionError, WeighError, suggest
 from weigh.records.instance import Instance
