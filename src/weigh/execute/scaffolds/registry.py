@@ -1,0 +1,41 @@
+"""Scaffolds by name, imported only when they are asked for; a package can add its own by an entry point."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Mapping
+from typing import Any
+
+from weigh.protocols import Scaffold
+from weigh.records.errors import DefinitionError, suggest
+
+GROUP = "weigh.scaffolds"
+
+_BUILT_IN: dict[str, tuple[str, str]] = {
+    "single_turn": ("weigh.execute.scaffolds.single_turn", "SingleTurn"),
+}
+
+
+def scaffold_names() -> list[str]:
+    """Every scaffold's name, built-in ones first."""
+    return [*_BUILT_IN, *(e.name for e in importlib.metadata.entry_points(group=GROUP) if e.name not in _BUILT_IN)]
+
+
+def make_scaffold(name: str, options: Mapping[str, Any] | None = None) -> Scaffold:
+    """Make a scaffold. Raises `DefinitionError` for an unknown name or an option it does not have."""
+    factory: Any = None
+    if name in _BUILT_IN:
+        module, attribute = _BUILT_IN[name]
+        factory = getattr(importlib.import_module(module), attribute)
+    else:
+        for point in importlib.metadata.entry_points(group=GROUP):
+            if point.name == name:
+                factory = point.load()
+    if factory is None:
+        raise DefinitionError(f"there is no scaffold '{name}'{suggest(name, scaffold_names())}")
+    try:
+        scaffold: Scaffold = factory(**(options or {}))
+    except TypeError as error:
+        raise DefinitionError(f"scaffold '{name}': {error}") from None
+    return scaffold

@@ -1,0 +1,125 @@
+"""From `-t SPEC` to columns of the matrix: tasks resolved, loaded, rendered on demand, and checked before any token.
+
+Everything that can be wrong with a plan is found here, all of it in one message: a name that is unknown, a provider
+that cannot do what a task asks, a sandbox that does not work on this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from weigh.define.decode import decode
+from weigh.define.harness import Harness
+from weigh.define.prepared import PreparedTask
+from weigh.define.registry import expand
+from weigh.execute.sandboxes.probe import available
+from weigh.execute.sandboxes.spec import SandboxSpec
+from weigh.pipeline.arms import ArmPlan
+from weigh.plan.matrix import Column
+from weigh.records.errors import CapabilityError, DefinitionError
+from weigh.records.run import SuiteNode
+from weigh.score.registry import scorer_by_name
+
+
+class PreparedPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The tasks of a run, ready to be rendered.
+
+    Attributes:
+        columns: One a task, in the order to run them.
+        tasks: The prepared tasks behind them.
+        suites: As resolved, without the tasks that were left out.
+        skipped: Lines for people about tasks that were left out.
+        warnings: Lines for people (duplicate ids, questions taken for few-shot examples, ...).
+    """
+
+    columns: tuple[Column, ...]
+    tasks: tuple[PreparedTask, ...]
+    suites: tuple[SuiteNode, ...]
+    skipped: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def prepare_tasks(
+    specs: Sequence[str], limit: str | int | float | None, *, allow_missing: bool = False
+) -> PreparedPlan:
+    """Resolve and load every task.
+
+    Raises:
+        DefinitionError, DataError: From the definitions; the first one met.
+    """
+    if not specs:
+        raise DefinitionError("no task: give one with -t, e.g. -t starter (`weigh ls tasks` lists them)")
+    suites, tasks = expand(specs, allow_missing=allow_missing)
+    prepared = [task.prepare(scorer_by_name=scorer_by_name) for task in tasks]
+    return PreparedPlan(
+        columns=tuple(Column(task=p, instances=p.select(limit), total=p.total) for p in prepared),
+        tasks=tuple(prepared),
+        suites=tuple(suites),
+        warnings=tuple(w for p in prepared for w in p.warnings),
+    )
+
+
+async def check(
+    plan: PreparedPlan, arms: Sequence[ArmPlan], harness: Harness, *, skip_unavailable: bool
+) -> PreparedPlan:
+    """Check every task against every arm and this machine.
+
+    Args:
+        skip_unavailable: Leave out what cannot run, by name, instead of refusing the whole.
+
+    Raises:
+        CapabilityError: All problems, one a line; or that nothing is left to run.
+    """
+    problems: dict[str, list[str]] = {}
+    for task in plan.tasks:
+        spec = task.task.spec
+        if task.needs_sandbox:
+            mode = sandbox_spec(harness).mode
+            probe = await available(mode)
+            if not probe.ok:
+                problems.setdefault(spec, []).append(
+                    f"{spec} runs what a model wrote and needs a sandbox, but {mode} does not work here: "
+                    f"{probe.reason}. {probe.how_to_get}".rstrip()
+                )
+        for arm in arms:
+            if task.capability not in arm.provider.capabilities and not hasattr(arm.provider, "probe"):
+                problems.setdefault(spec, []).append(
+                    f"{spec} needs {task.capability}, which {arm.spec.text} cannot do "
+                    f"(it does {', '.join(sorted(arm.provider.capabilities))})"
+                )
+    if not problems:
+        return plan
+    lines = tuple(line for group in problems.values() for line in group)
+    if not skip_unavailable:
+        raise CapabilityError("\n".join(lines))
+    kept = [i for i, t in enumerate(plan.tasks) if t.task.spec not in problems]
+    if not kept:
+        raise CapabilityError("nothing is left to run:\n" + "\n".join(lines))
+    return PreparedPlan(
+        columns=tuple(plan.columns[i] for i in kept),
+        tasks=tuple(plan.tasks[i] for i in kept),
+        suites=plan.suites,
+        skipped=tuple(f"left out: {line}" for line in lines),
+        warnings=plan.warnings,
+    )
+
+
+def sandbox_spec(harness: Harness) -> SandboxSpec:
+    """The sandbox a harness asks for: `auto` is bubblewrap, the safest mode that starts in milliseconds."""
+    config = harness.sandbox
+    if config.mode == "none":
+        raise CapabilityError(
+            f"harness '{harness.name}' has no sandbox (sandbox.mode=none), and a task needs one; "
+            "leave it out or choose another with -o sandbox.mode=auto"
+        )
+    mode = "bubblewrap" if config.mode == "auto" else config.mode
+    return decode({**config.options, "mode": mode}, SandboxSpec, f"harness '{harness.name}': sandbox")
+
+
+def task_folders(plan: PreparedPlan) -> list[Path]:
+    """The folders of the projects that define the tasks, for provenance."""
+    files = [t.task.file() for t in plan.tasks]
+    return sorted({f.parent for f in files if f is not None})

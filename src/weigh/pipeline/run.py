@@ -1,0 +1,514 @@
+"""`weigh run`: from what a user asks to trials in the store.
+
+In order: resolve harness, arms and tasks; check everything; make the manifest; take from the store what is there;
+start one model at a time and execute the cells that remain, block by leased block; finish the journal. Whatever stops
+it (an error, a budget, Ctrl-C, kill -9), what is durable stays, and the same command goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+
+import msgspec
+
+from weigh.define.harness import Harness, load_harness
+from weigh.define.spec import parse_model
+from weigh.execute.budget import Budget
+from weigh.execute.harness import Executor, bug_trial
+from weigh.execute.pool import Stopping, run_cells
+from weigh.execute.providers.registry import open_provider, require_capabilities
+from weigh.execute.retry import RetryPolicy
+from weigh.execute.sandboxes.pool import SandboxPool
+from weigh.execute.scaffolds.registry import make_scaffold
+from weigh.execute.stop import StopSignal
+from weigh.pipeline.arms import ArmPlan, Sampling, plan_arms, request_transform
+from weigh.pipeline.prepare import PreparedPlan, check, prepare_tasks, sandbox_spec, task_folders
+from weigh.pipeline.provenance import host_class, provenance, redact_command
+from weigh.pipeline.request import (
+    ArmStarted,
+    Notice,
+    OnEvent,
+    Plan,
+    Planned,
+    RunRequest,
+    RunResult,
+    TaskPlan,
+    TrialDone,
+)
+from weigh.pipeline.reuse import Reuse, Sorted, copy_block, rescore_trials, sort_cells
+from weigh.pipeline.scoring import Scoring
+from weigh.plan.cell import Cell
+from weigh.plan.matrix import Block, block_cells, blocks, count_cells
+from weigh.records.digest import digest
+from weigh.records.errors import CapabilityError, Failure
+from weigh.records.request import LoglikelihoodRequest
+from weigh.records.run import Invocation, Run
+from weigh.records.trial import OK, Trial, request_text
+from weigh.records.usage import Usage, add_usage
+from weigh.store.done import Done, done
+from weigh.store.index import find_generations
+from weigh.store.journal import JournalWriter, repair
+from weigh.store.layout import RunFolder, Store
+from weigh.store.leases import Leases
+from weigh.store.parquet import finish
+
+DEFAULT_CONCURRENCY = 32
+LEASE_SECONDS = 60.0
+POLL_SECONDS = 0.2
+"""How often a process that has nothing left looks whether a block that another one holds has become free."""
+
+
+async def run(request: RunRequest, on_event: OnEvent | None = None, stop: StopSignal | None = None) -> RunResult:
+    """Execute what remains of a plan.
+
+    Args:
+        request: What to run.
+        on_event: Told what happens, on the event loop.
+        stop: To end the run from outside; Ctrl-C is the command line's business.
+
+    Raises:
+        WeighError: The plan is wrong or the store cannot be written; what was durable before stays.
+    """
+    session = await Session.plan(request, on_event or (lambda event: None), stop or StopSignal())
+    return session.dry_result() if request.dry_run else await session.execute()
+
+
+class Session:
+    """One invocation of a run, from its plan to its result. Made by `Session.plan`."""
+
+    def __init__(
+        self,
+        request: RunRequest,
+        on_event: OnEvent,
+        stop: StopSignal,
+        harness: Harness,
+        arms: list[ArmPlan],
+        prepared: PreparedPlan,
+    ) -> None:
+        self.request, self.on_event, self.stop = request, on_event, stop
+        self.harness, self.arms, self.prepared = harness, arms, prepared
+        self.sampling = _sampling(request)
+        self.transform = request_transform(harness, self.sampling)
+        self.store = Store(request.store)
+        self.manifest = _manifest(request, harness, arms, prepared)
+        self.scoring = Scoring({(t.name, t.variant): t.scorers for t in prepared.tasks})
+        self.writer = f"{int(time.time())}-{secrets.token_hex(4)}"
+        self.began = time.monotonic()
+        self.usages: list[Usage] = []
+        self.executed = 0
+        self.reused = 0
+        self.rescored = 0
+        self.started_at = time.time()
+
+    @classmethod
+    async def plan(cls, request: RunRequest, on_event: OnEvent, stop: StopSignal) -> Session:
+        """Resolve and check everything; nothing is written and no model is started."""
+        harness = load_harness(request.harness, request.overrides)
+        concurrency = request.concurrency or harness.concurrency
+        arms = await plan_arms(request.models, harness, _sampling(request), concurrency)
+        prepared = await check(
+            prepare_tasks(request.tasks, request.limit, allow_missing=request.skip_unavailable),
+            arms,
+            harness,
+            skip_unavailable=request.skip_unavailable,
+        )
+        return cls(request, on_event, stop, harness, arms, prepared)
+
+    @property
+    def blocks(self) -> Iterator[Block]:
+        """Every block of the matrix."""
+        return blocks([a.arm for a in self.arms], self.prepared.columns)
+
+    def cells(self, block: Block) -> Iterator[Cell]:
+        """The cells of a block, rendered."""
+        return block_cells(block, self.request.epochs, self.transform)
+
+    def dry_result(self) -> RunResult:
+        """The plan, with what the store has and an estimate of the tokens that remain."""
+        exists = any(r.id == self.manifest.id for r in self.store.runs())
+        folder = self.store.open(self.manifest.id) if exists else None
+        generations = find_generations(self.store, self._digests, exclude=[self.manifest.id])
+        try:
+            reuse = Reuse(
+                done(folder) if folder else None,
+                generations,
+                self.scoring,
+                retry_failed=self.request.retry_failed,
+            )
+            plan = self._plan(sort_cells(self.blocks, self.cells, reuse), reuse)
+        finally:
+            generations.close()
+        self.on_event(Planned(plan=plan))
+        return RunResult(run=self.manifest, plan=plan)
+
+    async def execute(self) -> RunResult:
+        """Write the manifest, take over what is there, run the rest, finish the journal."""
+        folder = self.store.create(self.manifest)
+        for line in repair(folder):
+            self.on_event(Notice(text=line))
+        invocation = self._invocation()
+        folder.begin(invocation)
+        generations = find_generations(self.store, self._digests, exclude=[self.manifest.id])
+        stopped: str | None = "error"
+        try:
+            stored = done(folder, skip=self.writer)
+            reuse = Reuse(stored, generations, self.scoring, retry_failed=self.request.retry_failed)
+            fates = None if reuse.nothing_stored else sort_cells(self.blocks, self.cells, reuse)
+            plan = self._plan(fates, reuse)
+            self.on_event(Planned(plan=plan))
+            async with AsyncExitStack() as stack:
+                await self._open_helpers(stack)
+                journal = await stack.enter_async_context(JournalWriter(folder, self.writer, self._durable))
+                if fates is not None:
+                    self.reused = sum(c["settled"] + c["rescore"] for c in fates.counts.values())
+                    await self._rescore(folder, fates, journal)
+                leases = Leases(folder.leases, self.writer, ttl=LEASE_SECONDS)
+                try:
+                    stopped = await self._run_arms(folder, reuse, fates, journal, leases)
+                finally:
+                    await journal.flush()
+                    leases.release_all()
+        finally:
+            generations.close()
+            result = await self._close(folder, invocation, stopped)
+        return result.finish(plan)
+
+    # -- one arm after the other ------------------------------------------------------------------------------------
+
+    async def _run_arms(
+        self, folder: RunFolder, reuse: Reuse, fates: Sorted | None, journal: JournalWriter, leases: Leases
+    ) -> str | None:
+        budget = Budget(
+            seconds=self.request.max_seconds,
+            tokens=self.request.max_tokens_total,
+            dollars=self.request.max_dollars,
+        )
+        budget.start()
+        renewal = asyncio.create_task(_renew(leases))
+        try:
+            for arm in self.arms:
+                waiting = [
+                    b for b in blocks([arm.arm], self.prepared.columns) if fates is None or b.shard in fates.remaining
+                ]
+                if waiting:
+                    await self._run_arm(arm, waiting, reuse, journal, leases, budget)
+                if self.stop.requested:
+                    break
+        finally:
+            renewal.cancel()
+        return self.stop.reason
+
+    async def _run_arm(
+        self,
+        arm: ArmPlan,
+        waiting: list[Block],
+        reuse: Reuse,
+        journal: JournalWriter,
+        leases: Leases,
+        budget: Budget,
+    ) -> None:
+        """Copy what other runs have, then start the model, if anything is left, and work through the blocks."""
+        if len(reuse.generations):
+            waiting = await self._copy(waiting, reuse, journal, leases)
+        if not waiting:
+            return
+        concurrency = self.request.concurrency or self.harness.concurrency or arm.provider.concurrency
+        concurrency = concurrency or DEFAULT_CONCURRENCY
+        began = time.monotonic()
+        async with AsyncExitStack() as stack:
+            try:
+                provider = await stack.enter_async_context(arm.provider)
+            except Failure as failure:
+                raise CapabilityError(f"{arm.spec.text} did not start: {failure.error.message}") from failure
+            for task in self.prepared.tasks:
+                await require_capabilities(provider, [task.capability], task.task.spec)
+            self.on_event(ArmStarted(arm=arm.arm.id, seconds=time.monotonic() - began))
+            executor = Executor(
+                provider,
+                make_scaffold(self.harness.scaffold, self.harness.scaffold_options),
+                run=self.manifest.id,
+                score=self.scoring.score,
+                no_match=self.scoring.no_match,
+                concurrency=concurrency,
+                seconds=self.harness.limits.seconds,
+                retry=_retry_policy(self.harness),
+                stop=self.stop,
+            )
+            while waiting:
+                contested: list[Block] = []
+                await run_cells(
+                    self._claimed_cells(waiting, contested, reuse, leases),
+                    executor.execute,
+                    journal,
+                    concurrency=concurrency,
+                    on_bug=partial(bug_trial, self.manifest.id),
+                    budget=budget,
+                    stop=self.stop,
+                    on_event=self._pool_event,
+                )
+                if self.stop.requested:
+                    return
+                waiting = contested
+                if waiting:
+                    # Others hold these blocks: they finish them, or die and leave them to us.
+                    await self.stop.sleep(POLL_SECONDS)
+
+    def _claimed_cells(
+        self, waiting: Sequence[Block], contested: list[Block], reuse: Reuse, leases: Leases
+    ) -> Iterator[Cell]:
+        """The cells to run of every block that this process can lease; blocks of others are noted for later."""
+        for block in waiting:
+            if not leases.claim(block.shard):
+                contested.append(block)
+                continue
+            reuse.refresh()
+            if reuse.nothing_stored:
+                yield from self.cells(block)
+            else:
+                yield from (cell for cell in self.cells(block) if reuse.fate(cell) in ("run", "copy"))
+
+    async def _copy(
+        self, waiting: Sequence[Block], reuse: Reuse, journal: JournalWriter, leases: Leases
+    ) -> list[Block]:
+        """Copy what other runs have; returns the blocks in which something is left to run."""
+        left: list[Block] = []
+        for block in waiting:
+            if not leases.claim(block.shard):
+                left.append(block)
+                continue
+            reuse.refresh()
+            fates = [(cell, reuse.fate(cell)) for cell in self.cells(block)]
+            copied, missing = await copy_block([c for c, f in fates if f == "copy"], reuse, journal, self.manifest.id)
+            self.reused += len(copied)
+            if missing or any(f == "run" for _, f in fates):
+                left.append(block)
+            if self.stop.requested:
+                return left
+        await journal.flush()
+        return left
+
+    # -- before and after -------------------------------------------------------------------------------------------
+
+    async def _open_helpers(self, stack: AsyncExitStack) -> None:
+        """Start what scoring needs: a pool of sandboxes (lazily) and helper models."""
+        if any(t.needs_sandbox for t in self.prepared.tasks):
+            pool = SandboxPool(sandbox_spec(self.harness))
+            self.scoring.sandboxes = await stack.enter_async_context(pool)
+        for role, model in self.harness.helpers.items():
+            provider = open_provider(parse_model(model), concurrency=None)
+            self.scoring.helpers[role] = await stack.enter_async_context(provider)
+
+    async def _rescore(self, folder: RunFolder, fates: Sorted, journal: JournalWriter) -> None:
+        if not fates.rescore:
+            return
+        changed = await rescore_trials(folder, fates.rescore, self.scoring, journal)
+        await journal.flush()
+        for trial in changed:
+            self.rescored += 1
+            self.on_event(TrialDone(trial=trial, reused=True))
+
+    def _durable(self, trials: Sequence[Trial]) -> None:
+        for trial in trials:
+            if trial.reused is None:
+                self.executed += 1
+                self.usages.append(trial.usage)
+                if len(self.usages) > 1000:
+                    self.usages = [add_usage(self.usages)]
+            self.on_event(TrialDone(trial=trial, reused=trial.reused is not None))
+
+    def _pool_event(self, event: object) -> None:
+        if isinstance(event, Stopping):
+            ending = "cancelling" if event.now else "finishing"
+            self.on_event(Notice(text=f"{event.reason}: {ending} {event.in_flight} trials in flight"))
+
+    def _invocation(self) -> Invocation:
+        asked = self.request
+        return Invocation(
+            id=self.writer,
+            started=self.started_at,
+            command=redact_command(asked.command),
+            plan={
+                "limit": asked.limit,
+                "epochs": asked.epochs,
+                "seed": asked.seed,
+                "temperature": asked.temperature,
+                "concurrency": asked.concurrency,
+                "host_class": host_class(),
+            },
+            provenance=provenance(task_folders(self.prepared), {a.arm.id: a.identity for a in self.arms}),
+        )
+
+    async def _close(self, folder: RunFolder, invocation: Invocation, stopped: str | None) -> Tally:
+        """Count what the plan has now, write the end of the invocation, and finish the journal."""
+        tally = self._tally(done(folder), stopped)
+        folder.end(msgspec.structs.replace(invocation, ended=time.time(), summary=msgspec.to_builtins(tally)))
+        finished = await asyncio.to_thread(finish, folder)
+        if finished is not None:
+            for note in finished.notes:
+                self.on_event(Notice(text=note))
+        return tally
+
+    def _tally(self, stored: Done, stopped: str | None) -> Tally:
+        failed: Counter[str] = Counter()
+        outcomes: Counter[str] = Counter()
+        missing = 0
+        for arm in self.arms:
+            for column in self.prepared.columns:
+                for _, instance in column.instances:
+                    for epoch in range(self.request.epochs):
+                        entry = stored.get((arm.arm.id, column.task.name, column.task.variant, instance.id, epoch))
+                        if entry is None:
+                            missing += 1
+                        elif entry.error_kind is not None:
+                            failed[entry.error_kind] += 1
+                        elif entry.status != OK:
+                            outcomes[entry.status] += 1
+        return Tally(
+            run=self.manifest,
+            executed=self.executed,
+            reused=self.reused,
+            rescored=self.rescored,
+            failed=dict(failed),
+            outcomes=dict(outcomes),
+            missing=missing,
+            stopped=stopped,
+            usage=add_usage(self.usages),
+            seconds=time.monotonic() - self.began,
+        )
+
+    @property
+    def _digests(self) -> list[str]:
+        return [a.arm.digest for a in self.arms]
+
+    def _plan(self, fates: Sorted | None, reuse: Reuse) -> Plan:
+        """Rows of the plan; tokens are estimated only for a dry run, since that renders every request once more."""
+        rows: list[TaskPlan] = []
+        for arm in self.arms:
+            for task, column in zip(self.prepared.tasks, self.prepared.columns, strict=True):
+                cells = count_cells([arm.arm], [column], self.request.epochs)
+                counter = fates.counts.get((arm.arm.id, task.name, task.variant), Counter()) if fates else Counter()
+                reused = counter["settled"] + counter["rescore"] + counter["copy"]
+                prompt, generated = self._estimate(arm, column.task.name, column.task.variant, reuse)
+                rows.append(
+                    TaskPlan(
+                        arm=arm.arm.id,
+                        task=task.task.spec,
+                        kind=task.capability,
+                        cells=cells,
+                        reused=reused,
+                        rescored=counter["rescore"],
+                        requests=cells - reused,
+                        prompt_tokens=prompt,
+                        max_generated=generated,
+                    )
+                )
+        return Plan(
+            run=self.manifest,
+            rows=tuple(rows),
+            skipped=self.prepared.skipped,
+            warnings=(*self.prepared.warnings, *self._warnings()),
+        )
+
+    def _estimate(self, arm: ArmPlan, task: str, variant: str, reuse: Reuse) -> tuple[int, int]:
+        """Prompt tokens (four characters each) and the most generated tokens of what remains of a task."""
+        if not self.request.dry_run:
+            return 0, 0
+        prompt = generated = 0
+        columns = [c for c in self.prepared.columns if (c.task.name, c.task.variant) == (task, variant)]
+        for block in blocks([arm.arm], columns):
+            for cell in self.cells(block):
+                if reuse.fate(cell) != "run":
+                    continue
+                prompt += len(request_text(cell.request)) // 4
+                if isinstance(cell.request, LoglikelihoodRequest):
+                    prompt += sum(map(len, cell.request.continuations)) // 4
+                else:
+                    generated += cell.request.sampling.max_tokens
+        return prompt, generated
+
+    def _warnings(self) -> Iterator[str]:
+        request = self.request
+        if request.epochs > 1 and not request.temperature:
+            greedy = [t.task.spec for t in self.prepared.tasks if not t.sampling.temperature]
+            if greedy:
+                yield (
+                    f"{request.epochs} epochs at temperature 0 ask the same thing again: {', '.join(greedy[:4])}; "
+                    "--temperature makes them differ"
+                )
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """The counts of a `RunResult`, before the plan is put beside them."""
+
+    run: Run
+    executed: int
+    reused: int
+    rescored: int
+    failed: dict[str, int]
+    outcomes: dict[str, int]
+    missing: int
+    stopped: str | None
+    usage: Usage
+    seconds: float
+
+    def finish(self, plan: Plan) -> RunResult:
+        """The result, with the plan."""
+        return RunResult(plan=plan, **msgspec.structs.asdict(self))
+
+
+async def _renew(leases: Leases) -> None:
+    """Say from time to time that this process lives."""
+    while True:
+        await asyncio.sleep(LEASE_SECONDS / 4)
+        leases.renew()
+
+
+def _retry_policy(harness: Harness) -> RetryPolicy:
+    given = harness.retries
+    return RetryPolicy(retries=max(0, given.attempts - 1), base=given.backoff, cap=given.max_backoff)
+
+
+def _sampling(request: RunRequest) -> Sampling:
+    return Sampling(temperature=request.temperature, max_tokens=request.max_tokens, seed=request.seed)
+
+
+def _manifest(request: RunRequest, harness: Harness, arms: Sequence[ArmPlan], prepared: PreparedPlan) -> Run:
+    """The run's manifest. Its id hashes arms and tasks, so that the same plan finds its folder again."""
+    tasks = tuple(t.info() for t in prepared.tasks)
+    identity = digest(
+        {
+            "arms": sorted((a.arm.id, a.arm.digest) for a in arms),
+            "tasks": sorted((t.name, t.variant, t.digest) for t in tasks),
+        }
+    )
+    name = request.name or _default_name(request, arms)
+    return Run(
+        id=f"{slug(name)}-{identity[:8]}",
+        name=name,
+        created=time.time(),
+        group=request.group,
+        tags=request.tags,
+        arms=tuple(a.arm for a in arms),
+        tasks=tasks,
+        suites=prepared.suites,
+        harness=harness.identity(),
+    )
+
+
+def _default_name(request: RunRequest, arms: Sequence[ArmPlan]) -> str:
+    """Named after what is run on what: `starter-smollm2-135m-instruct+1`."""
+    first = re.sub(r"^.*/", "", ",".join(request.tasks).split(",")[0].split("::")[0])
+    more = f"+{len(arms) - 1}" if len(arms) > 1 else ""
+    return f"{first}-{arms[0].arm.id}{more}"
+
+
+def slug(name: str) -> str:
+    """A name as one component of a path."""
+    return re.sub(r"[^A-Za-z0-9_.+@-]+", "-", name).strip("-.")[:60] or "run"
