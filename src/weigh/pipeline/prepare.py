@@ -108,15 +108,14 @@ async def check(
 
 
 def sandbox_spec(harness: Harness) -> SandboxSpec:
-    """The sandbox a harness asks for: `auto` is bubblewrap, the safest mode that starts in milliseconds."""
-    config = harness.sandbox
-    if config.mode == "none":
+    """The sandbox a harness asks for; bubblewrap where it leaves it open."""
+    mode = harness.sandbox or "bubblewrap"
+    if mode == "none":
         raise CapabilityError(
-            f"harness '{harness.name}' has no sandbox (sandbox.mode=none), and a task needs one; "
-            "leave it out or choose another with -o sandbox.mode=auto"
+            f"harness '{harness.name}' has no sandbox (sandbox=none), and a task needs one; "
+            "leave the task out, or choose another with -o sandbox=bubblewrap"
         )
-    mode = "bubblewrap" if config.mode == "auto" else config.mode
-    return decode({**config.options, "mode": mode}, SandboxSpec, f"harness '{harness.name}': sandbox")
+    return decode({**harness.sandbox_options, "mode": mode}, SandboxSpec, f"harness '{harness.name}': sandbox_options")
 
 
 def task_folders(plan: PreparedPlan) -> list[Path]:

@@ -238,7 +238,7 @@ class Session:
                 no_match=self.scoring.no_match,
                 concurrency=concurrency,
                 seconds=self.harness.limits.seconds,
-                retry=_retry_policy(self.harness),
+                retry=RetryPolicy(retries=self.harness.retries),
                 stop=self.stop,
             )
             while waiting:
@@ -470,11 +470,6 @@ async def _renew(leases: Leases) -> None:
         leases.renew()
 
 
-def _retry_policy(harness: Harness) -> RetryPolicy:
-    given = harness.retries
-    return RetryPolicy(retries=max(0, given.attempts - 1), base=given.backoff, cap=given.max_backoff)
-
-
 def _sampling(request: RunRequest) -> Sampling:
     return Sampling(temperature=request.temperature, max_tokens=request.max_tokens, seed=request.seed)
 
@@ -498,7 +493,7 @@ def _manifest(request: RunRequest, harness: Harness, arms: Sequence[ArmPlan], pr
         arms=tuple(a.arm for a in arms),
         tasks=tasks,
         suites=prepared.suites,
-        harness=harness.identity(),
+        harness=harness.public(),
     )
 
 
