@@ -1,8 +1,8 @@
 """Log-probabilities of a continuation out of what a completions endpoint echoes.
 
 The echo holds one entry per prompt token. The continuation's tokens are found from the end: the last prompt tokens
-whose texts join to the continuation, so that markers a tokenizer puts in front cannot shift them. A token that straddles
-the boundary belongs to the continuation.
+whose texts join to the continuation, so that markers a tokenizer puts in front cannot shift them. A token that
+straddles the boundary belongs to the continuation.
 """
 
 from __future__ import annotations

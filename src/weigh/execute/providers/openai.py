@@ -72,7 +72,13 @@ class OpenAIOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenAIProvider:
-    """One model on one server."""
+    """One model on one server.
+
+    Attributes:
+        alive_timeout: Seconds that `alive` waits for an answer.
+    """
+
+    alive_timeout = 5.0
 
     def __init__(
         self, model: str, options: OpenAIOptions, *, concurrency: int | None = None, key: str | None = None
@@ -115,8 +121,8 @@ class OpenAIProvider:
         return identity
 
     async def alive(self) -> bool:
-        """Whether the server answers anything at all within five seconds."""
-        return await self.transport.answers("/models") is not None
+        """Whether the server answers anything at all within `alive_timeout` seconds."""
+        return await self.transport.answers("/models", timeout=self.alive_timeout) is not None
 
     async def probe(self, capability: Capability) -> str | None:
         """Find out whether the server has an ability; None if it does, else why not."""

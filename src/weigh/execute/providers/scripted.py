@@ -2,7 +2,7 @@
 
     scripted/echo                   returns the last user message (or the prompt)
     scripted/constant::answer=42    always the same answer
-    scripted/answers.json           a list (answers in order, then from the start) or an object (answers by the question)
+    scripted/answers.json           a list (answers in order, then again) or an object (answers by the question)
     scripted/answers.py:answer      a Python function of the request that returns text or an `Output`
 
 Latency, failures, rate limits, silence and emptiness come on request. Log-probabilities follow a fixed rule: a

@@ -1,4 +1,4 @@
-"""JSON over HTTP with one connection pool: bytes in, bytes out, and every way it can go wrong as a failure with a code."""
+"""JSON over HTTP with one connection pool: bytes in, bytes out, and every way to go wrong as a failure with a code."""
 
 from __future__ import annotations
 
