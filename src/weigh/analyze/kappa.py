@@ -62,7 +62,8 @@ def cohen_kappa(rater_1: Sequence[Hashable], rater_2: Sequence[Hashable], *, lev
         for x, y in zip(rater_1, rater_2, strict=True)
     ]
     table = np.zeros((len(codes), len(codes)))
-    np.add.at(table, tuple(np.array(pairs).T), 1 / n)
+    np.add.at(table, tuple(np.array(pairs).T), 1.0)
+    table /= n
     rows, columns = table.sum(axis=1), table.sum(axis=0)
     agreement, expected = float(np.trace(table)), float(rows @ columns)
     if expected >= 1 - 1e-12:
@@ -70,7 +71,7 @@ def cohen_kappa(rater_1: Sequence[Hashable], rater_2: Sequence[Hashable], *, lev
             n=n, agreement=agreement, expected=expected, kappa=None, se=None, low=None, high=None,
             note="both raters gave one and the same label to everything: kappa is not defined",
         )  # fmt: skip
-    kappa = (agreement - expected) / (1 - expected)
+    kappa = min(1.0, (agreement - expected) / (1 - expected))
     diagonal = np.diag(table)
     first = float(np.sum(diagonal * (1 - (rows + columns) * (1 - kappa)) ** 2))
     cross = table * (columns[:, None] + rows[None, :]) ** 2

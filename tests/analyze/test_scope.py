@@ -1,0 +1,76 @@
+"""These tasks: epochs permuted within each question."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from weigh.analyze.scope import compare_given
+
+
+def brute(a: list[list[float]], b: list[list[float]]) -> float:
+    """All relabellings, question by question."""
+    options = []
+    for x, y in zip(a, b, strict=True):
+        pool = [*x, *y]
+        found = []
+        for chosen in combinations(range(len(pool)), len(y)):
+            inside = [pool[i] for i in chosen]
+            outside = [pool[i] for i in range(len(pool)) if i not in chosen]
+            found.append(np.mean(inside) - np.mean(outside))
+        options.append(found)
+    observed = abs(sum(np.mean(y) - np.mean(x) for x, y in zip(a, b, strict=True)))
+    return float(np.mean([abs(sum(parts)) >= observed - 1e-9 for parts in product(*options)]))
+
+
+def test_a_collapse_on_one_task_is_shown() -> None:
+    made = compare_given([[1, 1, 1, 1]], [[0, 0, 0, 0]])
+    assert made.p == pytest.approx(2 / 70) and made.verdict == "worse"
+    assert made.low < -0.4 and made.high < 0 and made.scope == "these tasks"
+
+
+def test_one_binary_question_is_fishers_exact_test_by_distance() -> None:
+    made = compare_given([[1, 1, 0, 0, 0, 0]], [[1, 1, 1, 1, 1, 0]])
+    assert made.p == pytest.approx(stats.fisher_exact([[2, 4], [5, 1]]).pvalue, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_exact_against_all_relabellings(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = (rng.random((2, 2, 4)) < 0.5).astype(float).tolist()
+    assert compare_given(a, b).p == pytest.approx(brute(a, b), abs=1e-9)
+    x, y = rng.normal(size=(2, 2, 4)).round(2).tolist()
+    assert compare_given(x, y).p == pytest.approx(brute(x, y), abs=1e-9)
+    ragged_a, ragged_b = [[1, 0, 1, 0, 0], [0, 0, 1, 0]], [[1, 1, 1, 0], [1, 1, 0, 1, 1]]
+    assert compare_given(ragged_a, ragged_b).p == pytest.approx(brute(ragged_a, ragged_b), abs=1e-9)
+
+
+def test_monte_carlo_and_normal_agree_with_each_other(rng: np.random.Generator) -> None:
+    a, b = rng.normal(0, 1, (40, 5)), rng.normal(0.15, 1, (40, 5))
+    made = compare_given(a.tolist(), b.tolist())
+    pools = np.hstack((a, b))
+    z = (b.mean() - a.mean()) * 40 / np.sqrt(np.sum(pools.var(axis=1, ddof=1) * 0.4))
+    assert made.method.endswith("Monte-Carlo") and made.p == pytest.approx(2 * stats.norm.sf(abs(z)), abs=0.02)
+    many = compare_given(np.tile(a, (60, 1)).tolist(), np.tile(b, (60, 1)).tolist())
+    assert many.method.endswith("normal") and many.verdict == "better"
+
+
+def test_fewer_than_four_epochs_give_no_verdict() -> None:
+    made = compare_given([[1, 1, 1]] * 5, [[0, 0, 0]] * 5)
+    assert made.verdict == "unresolved" and "at least 4 epochs" in made.reason and made.p < 0.05
+
+
+def test_degenerate_and_refused() -> None:
+    assert compare_given([], []).reason == "no question in common"
+    same = compare_given([[1] * 4] * 3, [[1] * 4] * 3)
+    assert same.p == 1.0 and same.verdict == "unresolved" and same.low < 0 < same.high
+    with pytest.raises(ValueError, match="question 1 has no epoch"):
+        compare_given([[1] * 4, []], [[1] * 4, [1]])
+    with pytest.raises(ValueError, match="nan"):
+        compare_given([[float("nan")] * 4], [[1] * 4])
+    with pytest.raises(ValueError, match="pair them"):
+        compare_given([[1] * 4], [])
+    assert compare_given([[9.0] * 4], [[5.0] * 4], lower_is_better=True).verdict == "better"
