@@ -138,11 +138,12 @@ def select_local(source: DataSource) -> list[Path]:
 
 
 def resolve_path(source: DataSource, base: Path | None) -> DataSource:
-    """The source with a relative path made absolute: beside the task's file if it is there, else as it is."""
-    if base is None or is_remote(source.path) or Path(source.path).expanduser().is_absolute():
+    """The source with a relative path made absolute: beside the task's file, unless only the working directory has it."""
+    path = Path(source.path).expanduser()
+    if base is None or is_remote(source.path) or path.is_absolute():
         return source
-    beside = base / source.path
-    return msgspec.structs.replace(source, path=str(beside)) if beside.exists() else source
+    beside = base / path
+    return source if path.exists() and not beside.exists() else msgspec.structs.replace(source, path=str(beside))
 
 
 def _filter(rows: Iterator[Row], source: DataSource) -> Iterator[Row]:

@@ -102,10 +102,10 @@ def _plain(value: Any) -> Any:
 
 
 def _convert(value: Any, kind: Any, where: str, path: str) -> Any:
-    if isinstance(kind, type) and isinstance(value, kind) and not isinstance(value, RawText):
-        return value
     if kind is Any:
         return _plain(value)
+    if isinstance(kind, type) and isinstance(value, kind) and not isinstance(value, RawText):
+        return value
     try:
         return msgspec.convert(_plain(value), kind, str_keys=True)
     except msgspec.ValidationError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fnmatch
 import importlib
-import importlib.metadata
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -240,7 +239,9 @@ class Registry:
             self._pending.pop(0)
         if plugins and self._plugins:
             self._plugins = False
-            for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+            from importlib.metadata import entry_points
+
+            for point in entry_points(group=ENTRY_POINTS):
                 try:
                     point.load()
                 except Exception as error:

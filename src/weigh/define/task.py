@@ -12,7 +12,7 @@ A task's class attributes are its defaults; variants and overrides make a `TaskC
 
 from __future__ import annotations
 
-import inspect
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -186,10 +186,8 @@ class Task:
     @classmethod
     def file(cls) -> Path | None:
         """The file that defines the class, if it is in one."""
-        try:
-            return Path(inspect.getfile(cls)).resolve()
-        except (TypeError, OSError):
-            return None
+        file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+        return Path(file).resolve() if file else None
 
     def with_config(self, config: TaskConfig, variant: str | None = None) -> Task:
         """The same task with another configuration."""
