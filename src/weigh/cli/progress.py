@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from weigh.cli.terminal import count, dollars, is_live, say, seconds
+from weigh.cli.words import many
 from weigh.pipeline.request import ArmStarted, Event, Notice, Planned, TrialDone
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class Watcher:
         """Say what is about to run."""
         plan = event.plan
         arms, tasks = {r.arm for r in plan.rows}, {r.task for r in plan.rows}
-        size = f"{_number(len(arms), 'model')} x {_number(len(tasks), 'task')} = {_number(plan.cells, 'trial')}"
+        size = f"{many(len(arms), 'model')} x {many(len(tasks), 'task')} = {many(plan.cells, 'trial')}"
         text = f"{plan.run.id}: {size}"
         if plan.reused:
             text += f", {plan.reused} of them stored already and reused"
@@ -235,10 +236,6 @@ class LiveWatcher(Watcher):
             total.append(failures(self.tally.failed))
         table.add_row(Text("all", style="bold"), "", "", "  ".join(total)) if cells else None
         return table
-
-
-def _number(n: int, word: str) -> str:
-    return f"{n} {word}" if n == 1 else f"{n} {word}s"
 
 
 def watcher(*, quiet: bool = False) -> Watcher:

@@ -9,6 +9,7 @@ from typing import Any
 from weigh.cli.flags import add_format, add_store
 from weigh.cli.table import Column, render
 from weigh.cli.terminal import say, when
+from weigh.cli.words import few
 from weigh.records.run import Run
 from weigh.records.trial import join_spec
 from weigh.store.layout import Store
@@ -48,11 +49,6 @@ def row_of(store: Store, run: Run) -> dict[str, Any]:
         "failed": sum((summary.get("failed") or {}).values()) if summary else None,
         "ended": ended,
     }
-
-
-def few(values: list[str]) -> str:
-    """A short list as text."""
-    return ", ".join(values[:3]) + (f" and {len(values) - 3} more" if len(values) > 3 else "")
 
 
 def run(args: argparse.Namespace) -> int:

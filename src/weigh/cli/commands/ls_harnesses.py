@@ -1,0 +1,40 @@
+"""`weigh ls harnesses`: harness presets."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import msgspec
+
+from weigh.cli.flags import add_format
+from weigh.cli.table import Column, render
+from weigh.define.harness import PRESETS
+
+HELP = "Harness presets: how tasks can be run (--harness NAME; -o KEY=VALUE changes one setting)."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_format(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    columns = [
+        Column("name", "harness"),
+        Column("scaffold", "scaffold"),
+        Column("sandbox", "sandbox"),
+        Column("tools", "tools", ", ".join),
+        Column("settings", "differs from the default in"),
+    ]
+    rows = [
+        {
+            "name": name,
+            "scaffold": h.scaffold,
+            "sandbox": h.sandbox,
+            "tools": list(h.tools),
+            "settings": json.dumps(msgspec.to_builtins(h)) if h != PRESETS["default"] else None,
+        }
+        for name, h in PRESETS.items()
+    ]
+    print(render(columns, rows, args.format))
+    return 0
