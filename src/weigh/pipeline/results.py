@@ -1,0 +1,246 @@
+"""`weigh results`: what a run shows, number by number, and what is missing from it.
+
+One row is one metric of one task for one arm. A suite has a row of its own when all its members have a number; when
+one is missing the row says which, and has none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from weigh.analyze.estimate import Estimate, Mde, estimate, estimate_epochs, mde, mde_unpaired_assumption
+from weigh.analyze.suite import Branch, Leaf, score_suite
+from weigh.pipeline.questions import Errors, Questions, questions
+from weigh.records.run import MetricInfo, Run, SuiteNode, TaskInfo
+from weigh.records.trial import join_spec
+from weigh.records.usage import Usage
+from weigh.store.dataset import Dataset, Values, open_dataset
+from weigh.store.layout import Store
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric of one task (or suite) for one arm.
+
+    Attributes:
+        run, arm: Which.
+        task: The task's spec, or the suite's name.
+        is_suite: Whether it is a suite's aggregate.
+        metric: Its name.
+        primary: Whether it is the task's first metric, the one that tables show unless asked for more.
+        estimate: n questions, mean, standard error and interval; None when there is none (`missing` says why).
+        mde80: The smallest difference that a comparison of two such arms shows four times in five, and what that
+            assumes.
+        epochs: Epochs a question has (the most common number).
+        trials: How many trials there are.
+        failed: Failed trials by kind; they are in no mean unless `errors` says so.
+        outcomes: Trials that ended without an answer, by status; they count as no match.
+        usage: Tokens and dollars of all trials of this arm on this task.
+        seconds: Their seconds, added up.
+        missing: Why there is no number.
+        lower_is_better, unit: As in `MetricInfo`.
+    """
+
+    run: str
+    arm: str
+    task: str
+    metric: str
+    is_suite: bool = False
+    primary: bool = True
+    estimate: Estimate | None = None
+    mde80: Mde | None = None
+    epochs: int = 1
+    trials: int = 0
+    failed: dict[str, int] = {}
+    outcomes: dict[str, int] = {}
+    usage: Usage = Usage()
+    seconds: float | None = None
+    missing: str | None = None
+    lower_is_better: bool = False
+    unit: str | None = None
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """The numbers of a run.
+
+    Attributes:
+        run: Its manifest.
+        rows: Tasks in the order of the plan, arms within, metrics within; suites after their tasks.
+        errors: How failed trials were counted.
+        level: Of the intervals.
+        notes: Lines for people.
+    """
+
+    run: Run
+    rows: tuple[Row, ...]
+    errors: Errors = "exclude"
+    level: float = 0.95
+    notes: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> dict[str, int]:
+        """Failed trials of the whole run, by kind; each trial counts once, however many metrics it has."""
+        total: Counter[str] = Counter()
+        for row in self.rows:
+            if row.primary and not row.is_suite:
+                total.update(row.failed)
+        return dict(total)
+
+
+def summarize(store: Store, run: Run, *, errors: Errors = "exclude", level: float = 0.95) -> Summary:
+    """The numbers of a stored run.
+
+    Args:
+        errors: How failed trials count.
+        level: Of the intervals.
+
+    Raises:
+        StoreError: The run cannot be read.
+        DefinitionError: A metric cannot be computed (`pass@8` from 4 epochs), or `errors` cannot be applied.
+    """
+    with open_dataset(store, [run.id]) as data:
+        totals = _totals(data)
+        rows: list[Row] = []
+        by_arm: dict[tuple[str, str], dict[str, Row]] = {}
+        paired: dict[tuple[str, str], list[Questions]] = {}
+        for task in run.tasks:
+            spec = join_spec(task.name, task.variant)
+            for arm in run.arms:
+                for index, metric in enumerate(task.metrics):
+                    found = questions(_values(data, task, metric, arm.id), metric, errors)
+                    row = _row(
+                        run.id, arm.id, spec, metric, found, totals.get((arm.id, task.name, task.variant)), level
+                    )
+                    row = msgspec.structs.replace(row, primary=index == 0)
+                    rows.append(row)
+                    paired.setdefault((spec, metric.name), []).append(found)
+                    by_arm.setdefault((arm.id, metric.name if index else ""), {})[spec] = row
+        rows = [_with_mde(row, paired) for row in rows]
+        for suite in run.suites:
+            rows += [_suite_row(run.id, arm.id, suite, by_arm.get((arm.id, ""), {}), level) for arm in run.arms]
+    return Summary(run=run, rows=tuple(rows), errors=errors, level=level)
+
+
+def _values(data: Dataset, task: TaskInfo, metric: MetricInfo, arm: str) -> Values:
+    return data.values(task.name, metric.scorer, variant=task.variant, arm=arm)
+
+
+def _row(
+    run: str, arm: str, spec: str, metric: MetricInfo, found: Questions, total: Mapping[str, Any] | None, level: float
+) -> Row:
+    total = total or {}
+    number: Estimate | None = None
+    missing = None
+    clusters = None if found.clusters is None else found.clusters.tolist()
+    if found.n == 0:
+        missing = "no trials" if found.trials == 0 else f"all {found.trials} trials failed"
+    elif metric.reduce == "mean" and int(found.epochs.max()) > 1:
+        number = estimate_epochs(found.epoch_lists(), clusters=clusters, bounds=metric.bounds, level=level)
+    else:
+        number = estimate(found.values, clusters=clusters, bounds=metric.bounds, level=level)
+    return Row(
+        run=run,
+        arm=arm,
+        task=spec,
+        metric=metric.name,
+        estimate=number,
+        mde80=None if number is None else mde_unpaired_assumption(number),
+        epochs=int(np.bincount(found.epochs).argmax()) if found.n else 0,
+        trials=found.trials,
+        failed=dict(total.get("failed", {})),
+        outcomes=dict(total.get("outcomes", {})),
+        usage=total.get("usage", Usage()),
+        seconds=total.get("seconds"),
+        missing=missing,
+        lower_is_better=metric.lower_is_better,
+        unit=metric.unit,
+    )
+
+
+def _with_mde(row: Row, paired: Mapping[tuple[str, str], Sequence[Questions]]) -> Row:
+    """With two arms in the run, the MDE is measured from their paired differences instead of assumed."""
+    arms = paired[row.task, row.metric]
+    if len(arms) != 2 or row.estimate is None:
+        return row
+    _, first, second = np.intersect1d(arms[0].keys.astype(str), arms[1].keys.astype(str), return_indices=True)
+    if first.size < 2:
+        return row
+    difference = arms[1].values[second] - arms[0].values[first]
+    spread = float(difference.std(ddof=1) / np.sqrt(difference.size))
+    measured = Mde(value=mde(spread), assumption=f"measured on {difference.size} paired questions of the two arms")
+    return msgspec.structs.replace(row, mde80=measured)
+
+
+def suite_tree(suite: SuiteNode) -> Branch:
+    """A suite in the form `analyze.suite` computes with."""
+    children = tuple(Leaf(m) if isinstance(m, str) else suite_tree(m) for m in suite.members)
+    return Branch(suite.name, children, suite.aggregation, suite.weights or None)  # type: ignore[arg-type]
+
+
+def suite_members(suite: SuiteNode) -> list[str]:
+    """Specs of all tasks in a suite, nested ones included."""
+    return [spec for m in suite.members for spec in ([m] if isinstance(m, str) else suite_members(m))]
+
+
+def _suite_row(run: str, arm: str, suite: SuiteNode, rows: Mapping[str, Row], level: float) -> Row:
+    members = suite_members(suite)
+    lacking = [spec for spec in members if spec not in rows or rows[spec].estimate is None]
+    blank = Row(run=run, arm=arm, task=suite.name, metric="aggregate", is_suite=True)
+    if suite.aggregation == "none":
+        return msgspec.structs.replace(blank, missing="this suite has no aggregation")
+    if lacking:
+        return msgspec.structs.replace(blank, missing=f"no aggregate: no number for {', '.join(lacking)}")
+    directions = {rows[spec].lower_is_better for spec in members}
+    if len(directions) > 1:
+        return msgspec.structs.replace(blank, missing="no aggregate: in some tasks lower is better, in others higher")
+    estimates = {spec: rows[spec].estimate for spec in members}
+    number = score_suite(suite_tree(suite), {k: v for k, v in estimates.items() if v is not None}, level=level)
+    return msgspec.structs.replace(
+        blank,
+        estimate=number,
+        mde80=mde_unpaired_assumption(number),
+        trials=sum(rows[s].trials for s in members),
+        metric=suite.aggregation,
+        lower_is_better=directions.pop(),
+    )
+
+
+_TOTALS = """
+select arm, task, variant, status, error_kind, count(*) as trials, sum(seconds) as seconds,
+       sum("new") as "new", sum(cached) as cached, sum(generated) as generated,
+       case when count(cost) = count(*) then sum(cost) end as cost
+from trials group by all
+"""
+
+
+def _totals(data: Dataset) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """Counts and costs of every arm on every task."""
+    totals: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in data.sql(_TOTALS):
+        key = (row["arm"], row["task"], row["variant"])
+        entry = totals.setdefault(key, {"failed": Counter(), "outcomes": Counter(), "seconds": 0.0, "usages": []})
+        if row["status"] in ("error", "empty"):
+            entry["failed"][row["error_kind"] or row["status"]] += row["trials"]
+        elif row["status"] != "ok":
+            entry["outcomes"][row["status"]] += row["trials"]
+        entry["seconds"] += row["seconds"] or 0.0
+        entry["usages"].append(row)
+    for entry in totals.values():
+        parts = entry.pop("usages")
+        costs = [p["cost"] for p in parts]
+        entry["usage"] = Usage(
+            new=_sum(p["new"] for p in parts),
+            cached=_sum(p["cached"] for p in parts),
+            generated=_sum(p["generated"] for p in parts),
+            cost=sum(costs) if None not in costs else None,
+        )
+    return totals
+
+
+def _sum(values: Any) -> int | None:
+    known = [int(v) for v in values if v is not None]
+    return sum(known) if known else None
