@@ -67,6 +67,7 @@ class ExecResult(msgspec.Struct, frozen=True, kw_only=True):
         truncated: Whether output was cut.
         timed_out: Whether the deadline killed it.
         oom: Whether the memory limit killed it, where the sandbox can tell.
+        limit: Which limit ended it, if one did: `deadline`, `memory`, `disk`, `files`, `file_size`, `cpu`.
         seconds: Wall time.
     """
 
@@ -76,6 +77,7 @@ class ExecResult(msgspec.Struct, frozen=True, kw_only=True):
     truncated: bool = False
     timed_out: bool = False
     oom: bool = False
+    limit: str | None = None
     seconds: float = 0.0
 
 
