@@ -1,0 +1,75 @@
+"""`weigh rescore`: today's scorers over stored outputs. No model is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from contextlib import AsyncExitStack
+
+import msgspec
+
+from weigh.define.harness import Harness
+from weigh.define.registry import resolve
+from weigh.execute.sandboxes.pool import SandboxPool
+from weigh.pipeline.prepare import sandbox_spec
+from weigh.pipeline.reuse import rescore_trials
+from weigh.pipeline.scoring import Scoring, TaskKey
+from weigh.protocols import Scorer
+from weigh.records.errors import WeighError
+from weigh.records.run import Run
+from weigh.records.trial import join_spec
+from weigh.score.registry import scorer_by_name
+from weigh.store.journal import JournalWriter
+from weigh.store.layout import Store
+from weigh.store.parquet import finish
+
+
+class Rescored(msgspec.Struct, frozen=True, kw_only=True):
+    """How rescoring ended.
+
+    Attributes:
+        run: Which run.
+        trials: How many trials got new scores.
+        failed: How many of them have a scorer that failed now.
+        skipped: Lines for people about tasks whose definition cannot be had any more.
+    """
+
+    run: Run
+    trials: int
+    failed: int
+    skipped: tuple[str, ...] = ()
+
+
+async def rescore(store: Store, run: Run, *, everything: bool = False, harness: Harness | None = None) -> Rescored:
+    """Score a run's trials with the scorers its tasks have today.
+
+    Args:
+        everything: Also replace scores whose scorer has not changed.
+        harness: For the sandbox that scoring may need.
+
+    Raises:
+        StoreError: The run cannot be read or written.
+    """
+    scorers: dict[TaskKey, tuple[Scorer, ...]] = {}
+    skipped: list[str] = []
+    for task in run.tasks:
+        spec = join_spec(task.name, task.variant)
+        try:
+            metrics = [m.resolve(scorer_by_name) for m in resolve(spec).config.metrics]
+        except WeighError as error:
+            skipped.append(f"{spec} keeps its scores: {error}")
+            continue
+        scorers[task.name, task.variant] = tuple({m.scorer_name: m.scorer for m in metrics}.values())
+    folder = store.open(run.id)
+    scoring = Scoring(scorers)
+    writer = f"{int(time.time())}-{secrets.token_hex(4)}"
+    async with AsyncExitStack() as stack:
+        if any(s.needs_sandbox for group in scorers.values() for s in group):
+            pool = SandboxPool(sandbox_spec(harness or Harness()))
+            scoring.sandboxes = await stack.enter_async_context(pool)
+        journal = await stack.enter_async_context(JournalWriter(folder, writer))
+        changed = list(await rescore_trials(folder, None, scoring, journal, everything=everything))
+        await journal.flush()
+    await asyncio.to_thread(finish, folder)
+    return Rescored(run=run, trials=len(changed), failed=sum(t.failed for t in changed), skipped=tuple(skipped))
