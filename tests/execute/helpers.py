@@ -184,8 +184,8 @@ def no_match(cell: Cell, why: str) -> dict[str, Score]:
 
 
 def executor(provider: Provider, **settings: Any) -> Executor:
-    given = {"run": "r", "score": score_exact, "no_match": no_match, "concurrency": 8, "retry": FAST, **settings}
-    return Executor(provider, settings.pop("scaffold", None) or SingleTurn(), **given)
+    defaults = {"scaffold": SingleTurn(), "run": "r", "score": score_exact, "no_match": no_match, "retry": FAST}
+    return Executor(provider, **{"concurrency": 8, **defaults, **settings})
 
 
 async def run_all(

@@ -9,7 +9,6 @@ trial's deadline, since a deadline is about the model and not about the weather.
 from __future__ import annotations
 
 import asyncio
-import base64
 import math
 import os
 import time
@@ -34,6 +33,9 @@ from weigh.records.usage import Usage
 ScoreTrial = Callable[[Cell, Trajectory, Sandbox | None], Awaitable[dict[str, Score]]]
 NoMatch = Callable[[Cell, str], dict[str, Score]]
 OpenSandbox = Callable[[Cell], AbstractAsyncContextManager[Sandbox] | None]
+
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [a + b for a in _BASE32 for b in _BASE32]
 
 
 class Executor:
@@ -285,4 +287,5 @@ def bug_trial(run: str, cell: Cell, bug: BaseException) -> Trial:
 
 def trial_id() -> str:
     """Twelve characters of lower-case base32: 60 random bits, short enough to type a prefix of."""
-    return base64.b32encode(os.urandom(8))[:12].decode().lower()
+    bits = int.from_bytes(os.urandom(8), "big")
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in (0, 10, 20, 30, 40, 50)])
