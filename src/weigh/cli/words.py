@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from weigh.define.task import Task
+if TYPE_CHECKING:
+    from weigh.define.task import Task
 
 
 def few(values: Sequence[str], most: int = 3) -> str:

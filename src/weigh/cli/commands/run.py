@@ -18,6 +18,7 @@ from weigh.execute.stop import StopSignal
 from weigh.pipeline.request import Event, OnEvent, Plan, Planned, RunRequest, RunResult
 from weigh.pipeline.results import summarize
 from weigh.pipeline.run import run as run_pipeline
+from weigh.store.layout import Store
 
 HELP = """Run tasks on models. What the store already has is not run again: repeating a command resumes it, and a larger
 limit or more epochs run only what is new. Trials that failed are run again."""
@@ -151,7 +152,7 @@ def run(args: argparse.Namespace) -> int:
     watch = watcher(quiet=args.quiet)
     with watch:
         result = asyncio.run(execute(request, asking(watch) if must_ask(args) else watch))
-    show_summary(summarize(request.store, [result.run.id]), args.format)
+    show_summary([summarize(Store(request.store), result.run)], args.format)
     return close(result, request, watch)
 
 

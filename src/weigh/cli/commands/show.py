@@ -111,7 +111,8 @@ def lines(task: PreparedTask, args: argparse.Namespace) -> Iterator[str]:
     name = settings.pop("formatter", None) or settings.pop("name", None) or type(config.formatter).__name__
     yield f"  asked as   {task.capability}, {name}" + "".join(f", {k}={v!r}" for k, v in settings.items() if v != "")
     if task.fewshot:
-        yield f"  few-shot   {many(len(task.fewshot), 'example')}: {task.definition.get('fewshot_from') or 'of the task'}"
+        origin = task.definition.get("fewshot_from") or "of the task"
+        yield f"  few-shot   {many(len(task.fewshot), 'example')}: {origin}"
     if task.capability != "loglikelihood":
         sampling = msgspec.to_builtins(task.sampling)
         shown = sampling or {"temperature": task.sampling.temperature, "max_tokens": task.sampling.max_tokens}
