@@ -138,7 +138,7 @@ def select_local(source: DataSource) -> list[Path]:
 
 
 def resolve_path(source: DataSource, base: Path | None) -> DataSource:
-    """The source with a relative path made absolute: beside the task's file, unless only the working directory has it."""
+    """The source with a relative path made absolute: beside the task's file, unless only the working folder has it."""
     path = Path(source.path).expanduser()
     if base is None or is_remote(source.path) or path.is_absolute():
         return source
