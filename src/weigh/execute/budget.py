@@ -26,15 +26,18 @@ class Budget:
         self.used_tokens = 0
         self.used_dollars = 0.0
         self.unpriced = 0
-        self._began = time.monotonic()
+        self._began: float | None = None
 
     def start(self) -> None:
-        """Begin to count the time."""
-        self._began = time.monotonic()
+        """Begin to count the time; starting again changes nothing, so one budget serves all pools of a run."""
+        if self._began is None:
+            self._began = time.monotonic()
 
     @property
     def remaining_seconds(self) -> float | None:
-        return None if self.seconds is None else max(0.0, self.seconds - (time.monotonic() - self._began))
+        if self.seconds is None or self._began is None:
+            return self.seconds
+        return max(0.0, self.seconds - (time.monotonic() - self._began))
 
     def charge(self, trial: Trial) -> None:
         """Count what a trial cost, its failed attempts included. Raises `CapabilityError` when dollars are limited and

@@ -149,7 +149,9 @@ async def run_cells(
     loop = asyncio.get_running_loop()
     timer = None
     if budget is not None and budget.seconds is not None:
-        timer = loop.call_later(budget.seconds, stop.request, f"the run's budget of {budget.seconds:g} s is spent")
+        timer = loop.call_later(
+            budget.remaining_seconds or 0.0, stop.request, f"the run's budget of {budget.seconds:g} s is spent"
+        )
     try:
         await wake.wait()
         broken = any(t.done() and not t.cancelled() and t.exception() is not None for t in tasks)
