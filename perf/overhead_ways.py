@@ -133,6 +133,57 @@ def pool(trials: int, flight: int, port: int, folder: Path) -> None:
     report(done, began)
 
 
+TASK = """
+from weigh import AccuracyMetric, ChatFormatter, DataSource, ExactMatchScorer, Instance, Task, register
+
+@register("overhead")
+class Overhead(Task):
+    data_source = DataSource(path="rows.jsonl")
+    formatter = ChatFormatter()
+    metrics = (AccuracyMetric(scorer=ExactMatchScorer),)
+
+    def instance(self, row, index):
+        return Instance(question=row["q"], gold_answer=row["a"], metadata={"id": str(index)})
+"""
+
+
+def weigh(trials: int, flight: int, port: int, folder: Path) -> None:
+    """weigh as a user runs it: a task file, planned, executed, scored and stored; then read back."""
+    rows = ({"q": QUESTION.format(n=n), "a": "The answer is 42."} for n in range(trials))
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "task.py").write_text(TASK)
+    from weigh.pipeline.request import RunRequest
+    from weigh.pipeline.run import run
+    from weigh.store.layout import Store
+    from weigh.store.reader import read_trials
+
+    request = RunRequest(
+        models=(f"openai/m::base_url=http://127.0.0.1:{port}/v1",),
+        tasks=(f"{folder}/task.py:overhead",),
+        store=str(folder / "store"),
+        concurrency=flight,
+    )
+    began = (time.perf_counter(), cpu())
+    if os.environ.get("PROFILE"):
+        import cProfile
+        import pstats
+
+        profile = cProfile.Profile()
+        result = profile.runcall(asyncio.run, run(request))
+        pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(60)
+    else:
+        result = asyncio.run(run(request))
+    spent = {"wall": time.perf_counter() - began[0], "cpu": cpu() - began[1]}
+    peak = {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    assert not result.failed and result.executed == trials, result
+    read = time.perf_counter()
+    store = Store(str(folder / "store"))
+    count = sum(1 for t in read_trials(store.open(result.run.id)) if t.output is not None)
+    read = time.perf_counter() - read
+    report(count, began, **spent, **peak, children_mb=children, read_seconds=read)
+
+
 def inspect(trials: int, flight: int, port: int, folder: Path) -> None:
     """Inspect AI with its OpenAI provider."""
     if importlib.util.find_spec("inspect_ai") is None:
@@ -194,7 +245,7 @@ def lm_eval(trials: int, flight: int, port: int, folder: Path) -> None:
 
 
 WAYS: dict[str, Callable[[int, int, int, Path], None]] = {
-    "floor": floor, "pool": pool, "inspect": inspect, "lm-eval": lm_eval,
+    "floor": floor, "pool": pool, "weigh": weigh, "inspect": inspect, "lm-eval": lm_eval,
 }  # fmt: skip
 
 if __name__ == "__main__":
