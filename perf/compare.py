@@ -38,7 +38,8 @@ def main() -> None:
     start = time.perf_counter()
     code = "import sys, weigh.analyze.paired; assert 'scipy.stats' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
-    print(f"| fresh Python that imports the paired comparison | {time.perf_counter() - start:.2f} s | | 0.6 s for all of `compare` |")
+    seconds = time.perf_counter() - start
+    print(f"| fresh Python that imports the paired comparison | {seconds:.2f} s | | 0.6 s for all of `compare` |")
     skill = rng.random(QUESTIONS)
 
     def binary() -> np.ndarray:

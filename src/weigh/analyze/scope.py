@@ -142,6 +142,9 @@ def _test(left: list[Floats], right: list[Floats], seed: int) -> tuple[float, st
 
 def _exact(pools: list[Floats], sizes: list[int], observed: float) -> float | None:
     """Add up the questions' distributions while the number of distinct sums stays small."""
+    step = math.lcm(*(size * (pool.size - size) for pool, size in zip(pools, sizes, strict=True)))
+    if step * len(pools) <= EXACT_SUPPORT and all(is_binary(pool) for pool in pools):
+        return _on_grid(pools, sizes, observed, step)
     values: Floats = np.zeros(1)
     chances: Floats = np.ones(1)
     for pool, size in zip(pools, sizes, strict=True):
@@ -155,6 +158,21 @@ def _exact(pools: list[Floats], sizes: list[int], observed: float) -> float | No
         )
         values = keys.astype(np.float64)
     return min(1.0, float(chances[np.abs(values) >= abs(observed) - 1e-7].sum()))
+
+
+def _on_grid(pools: list[Floats], sizes: list[int], observed: float, step: int) -> float:
+    """0/1 epochs: every sum is a whole multiple of 1/step, so the distributions are convolved as arrays."""
+    whole: Floats = np.ones(1)
+    for pool, size in zip(pools, sizes, strict=True):
+        found = _one_question(pool, size)
+        assert found is not None
+        at = np.round(found[0] * step).astype(np.int64) + step
+        wider = np.zeros(whole.size + 2 * step)
+        for place, chance in zip(at.tolist(), found[1].tolist(), strict=True):
+            wider[place : place + whole.size] += chance * whole
+        whole = wider
+    sums = np.arange(whole.size) - len(pools) * step
+    return min(1.0, float(whole[np.abs(sums) >= abs(round(observed * step))].sum()))
 
 
 def _one_question(pool: Floats, size: int) -> tuple[Floats, Floats] | None:

@@ -1,10 +1,12 @@
 """Stopping early without cheating: an interval that holds at every moment at once.
 
 Looking at an ordinary p-value after each question and stopping at the first small one finds a "difference" between
-equal arms sooner or later. This interval comes from betting: for each possible mean m a gambler bets against it, fairly
-if m is true; a gambler who multiplies the stake by 1/alpha has shown that m is not the mean, whenever that happens.
-Source: Waudby-Smith and Ramdas 2024, "Estimating means of bounded random variables by betting", JRSS B 86, hedged
-capital process, predictable plug-in bets (equations 24 to 26, theorem 3).
+equal arms sooner or later. This interval comes from betting: for each possible mean m gamblers bet against it, fairly
+if m is true; gamblers who together multiply their stake by 1/alpha have shown that m is not the mean, whenever that
+happens. There is one gambler for each of several boldnesses, on either side, so that small and large differences are
+both found without knowing beforehand which it will be; the order of the questions does not change the result.
+Source: Waudby-Smith and Ramdas 2024, "Estimating means of bounded random variables by betting", JRSS B 86, 1-27:
+capital processes (section 4) and diversified constant bets (dKelly, appendix B); Ville's inequality.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from numpy.typing import ArrayLike
 from .checks import Floats, fraction
 from .verdict import Verdict
 
-BOLDNESS = 0.5
-"""A bet risks at most this share of the stake."""
+BOLDNESS = np.geomspace(0.005, 0.95, 14)
+"""The shares of the largest fair bet that the gamblers stake each time."""
 
 
 class ConfidenceSequence:
@@ -26,7 +28,7 @@ class ConfidenceSequence:
 
     After each `update` the interval (`low`, `high`) may be looked at; the chance that it *ever* misses the true
     mean is at most `alpha`. One step costs a few vector operations over the `grid` of possible means. The questions
-    come in random order.
+    come in random order, whatever has been seen so far.
     """
 
     def __init__(self, *, bounds: tuple[float, float] = (-1.0, 1.0), alpha: float = 0.05, grid: int = 1001) -> None:
@@ -39,12 +41,9 @@ class ConfidenceSequence:
         self.low, self.high = self.bounds
         self._sum = 0.0
         self._means = np.linspace(0.0, 1.0, grid)
-        self._up = np.zeros(grid)
-        self._down = np.zeros(grid)
+        self._wealth = np.zeros((2 * BOLDNESS.size, grid))
+        self._gains: dict[float, Floats] = {}
         self._alive = np.ones(grid, dtype=bool)
-        self._bets = _Bets(alpha)
-        with np.errstate(divide="ignore"):
-            self._cap_up, self._cap_down = BOLDNESS / self._means, BOLDNESS / (1 - self._means)
 
     @property
     def mean(self) -> float | None:
@@ -57,12 +56,15 @@ class ConfidenceSequence:
         if not low <= difference <= high:
             raise ValueError(f"difference {difference} lies outside the bounds {low:g} to {high:g}")
         x = (difference - low) / (high - low)
-        bet = self._bets.next(x)
-        self._up += np.log1p(np.minimum(bet, self._cap_up) * (x - self._means))
-        self._down += np.log1p(-np.minimum(bet, self._cap_down) * (x - self._means))
+        gain = self._gains.get(x)
+        if gain is None:
+            gain = _gains(np.array([x]), self._means)[0]
+            if len(self._gains) < 64:  # few distinct differences is the rule: 0/1 scores have three
+                self._gains[x] = gain
+        self._wealth += gain
         self._sum += difference
         self.n += 1
-        alive = self._alive & (np.maximum(self._up, self._down) < math.log(2 / self.alpha))
+        alive = self._alive & (_together(self._wealth) < math.log(1 / self.alpha))
         if not alive.any():  # happens with probability at most alpha; the last interval stands
             return
         self._alive = alive
@@ -88,37 +90,34 @@ class ConfidenceSequence:
         return "unresolved"
 
 
-class _Bets:
-    """The predictable plug-in bet: large when the spread seen so far is small, smaller as time goes on."""
-
-    def __init__(self, alpha: float) -> None:
-        self._scale = 2 * math.log(2 / alpha)
-        self._t = 0
-        self._total = 0.5
-        self._squares = 0.25
-
-    def next(self, x: float) -> float:
-        """The bet for this step, from the steps before it; then take x in."""
-        self._t += 1
-        t = self._t
-        bet = math.sqrt(self._scale * t / (self._squares * t * math.log1p(t)))
-        self._total += x
-        self._squares += (x - self._total / (t + 1)) ** 2
-        return bet
+def _gains(x: Floats, means: Floats) -> Floats:
+    """Log of what each gambler's stake is multiplied by when x is seen: values x gamblers x means."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        up = np.where(means > 0, (x[:, None] - means) / means, np.where(x[:, None] > 0, np.inf, 0.0))
+        down = np.where(means < 1, (means - x[:, None]) / (1 - means), np.where(x[:, None] < 1, np.inf, 0.0))
+        edge = np.stack((up, down), axis=1)[:, :, None, :] * BOLDNESS[None, None, :, None]
+    gains: Floats = np.log1p(edge).reshape(x.size, 2 * BOLDNESS.size, means.size)
+    return gains
 
 
-def log_wealth(differences: ArrayLike, *, bounds: tuple[float, float] = (-1.0, 1.0), alpha: float = 0.05) -> Floats:
-    """The gambler's path against "the mean difference is 0" over each row of `differences`: the log of the wealth
+def _together(wealth: Floats) -> Floats:
+    """Log of the gamblers' mean wealth; the gamblers are the second axis from the right."""
+    most = wealth.max(axis=-2)
+    with np.errstate(invalid="ignore"):
+        mean = np.exp(wealth - most[..., None, :]).mean(axis=-2)
+    result: Floats = np.where(np.isposinf(most), np.inf, most + np.log(mean))
+    return result
+
+
+def log_wealth(differences: ArrayLike, *, bounds: tuple[float, float] = (-1.0, 1.0)) -> Floats:
+    """The gamblers' path against "the mean difference is 0" over each row of `differences`: the log of their wealth
     after each question. "No difference" is rejected at the first value of log(1 / alpha) or more, at any time."""
     low, high = bounds
-    x = (np.atleast_2d(np.asarray(differences, dtype=np.float64)) - low) / (high - low)
-    m = -low / (high - low)
-    t = np.arange(1, x.shape[1] + 1)
-    means = (0.5 + np.cumsum(x, axis=1)) / (t + 1)
-    squares = 0.25 + np.cumsum((x - means) ** 2, axis=1)
-    before = np.hstack((np.full((x.shape[0], 1), 0.25), squares[:, :-1])) / t
-    bets = np.sqrt(2 * math.log(2 / alpha) / (before * t * np.log1p(t)))
-    up = np.cumsum(np.log1p(np.minimum(bets, BOLDNESS / m) * (x - m)), axis=1)
-    down = np.cumsum(np.log1p(-np.minimum(bets, BOLDNESS / (1 - m)) * (x - m)), axis=1)
-    wealth: Floats = np.maximum(up, down) - math.log(2)
-    return wealth
+    table = np.atleast_2d(np.asarray(differences, dtype=np.float64))
+    null = np.array([-low / (high - low)])
+    paths = np.empty(table.shape)
+    for row, d in enumerate(table):
+        values, back = np.unique(d, return_inverse=True)
+        gains = _gains((values - low) / (high - low), null)[:, :, 0]
+        paths[row] = _together(np.cumsum(gains[back], axis=0)[:, :, None])[:, 0]
+    return paths
