@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import importlib.util
+import linecache
 import sys
 import traceback
 from pathlib import Path
 
-from weigh.records.digest import digest
+from weigh.records.digest import digest, digest_bytes
 from weigh.records.errors import DefinitionError, WeighError, suggest
 
 
 def load_file(file: Path) -> None:
-    """Import a Python file once; modules beside it can be imported by it.
+    """Import a Python file, once for each content it has; modules beside it can be imported by it.
+
+    An edited file is imported again, so that a notebook or a test sees what it says now.
 
     Raises:
         DefinitionError: It does not exist, has a syntax error, or raises while it is imported.
     """
-    name = f"weigh_file_{digest(str(file), size=6)}"
+    source = read_source(file)
+    name = f"weigh_file_{digest([str(file), digest_bytes(source)], size=6)}"
     if name in sys.modules:
         return
-    if not file.is_file():
-        near = [p.name for p in file.parent.glob("*.py")] if file.parent.is_dir() else []
-        raise DefinitionError(f"{file} does not exist{suggest(file.name, near)}")
     spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
+    if spec is None:
         raise DefinitionError(f"{file} cannot be imported")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     sys.path.insert(0, str(file.parent))
+    linecache.checkcache(str(file))
     try:
-        spec.loader.exec_module(module)
+        # Not by the loader: it may take bytecode of an older text of the same second and size.
+        exec(compile(source, str(file), "exec"), module.__dict__)
     except BaseException as error:
         del sys.modules[name]
         if isinstance(error, WeighError):
@@ -42,6 +45,14 @@ def load_file(file: Path) -> None:
         raise
     finally:
         sys.path.remove(str(file.parent))
+
+
+def read_source(file: Path) -> bytes:
+    """The file's text. Raises `DefinitionError` with the closest names when it is not there."""
+    if not file.is_file():
+        near = [p.name for p in file.parent.glob("*.py")] if file.parent.is_dir() else []
+        raise DefinitionError(f"{file} does not exist{suggest(file.name, near)}")
+    return file.read_bytes()
 
 
 def _line(error: BaseException, file: Path) -> str:

@@ -10,17 +10,19 @@ from __future__ import annotations
 import fnmatch
 import importlib
 import pkgutil
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import msgspec
 
-from weigh.define.files import load_file
+from weigh.define.files import load_file, read_source
 from weigh.define.spec import TaskSpec, parse_task, split_all
 from weigh.define.suite import Suite
 from weigh.define.task import Task, TaskConfig
 from weigh.define.variants import BUILT_IN, built_in
+from weigh.records.digest import digest_bytes
 from weigh.records.errors import DefinitionError, suggest
 from weigh.records.run import SuiteNode
 
@@ -52,7 +54,7 @@ class Registry:
         self._variants: dict[str, dict[str, dict[str, Any]]] = {}
         self._pending = list(catalogs)
         self._plugins = plugins
-        self._files: dict[Path, list[str]] = {}
+        self._files: dict[Path, tuple[str, list[str]]] = {}
 
     def add_catalog(self, package: str) -> None:
         """Add a package (or module) whose modules register tasks; nothing is imported yet."""
@@ -178,9 +180,8 @@ class Registry:
             if not names:
                 raise DefinitionError(f"{spec.file} registers no task; decorate its class with @register('name')")
             if not spec.name:
-                members = {
-                    m for n in names if n in self._suites for m in self._suites[n][0].tasks if isinstance(m, str)
-                }
+                suites = [self._suites[n][0] for n in names if n in self._suites]
+                members = {parse_task(m).name for suite in suites for m in suite.tasks if isinstance(m, str)}
                 names = [n for n in names if n not in members]
                 return [msgspec.structs.replace(spec, name=name, file=None) for name in names]
             if spec.name not in names and not _is_glob(spec.name):
@@ -334,7 +335,7 @@ def register(what: str | Suite, **overrides: Any) -> Callable[[T], T] | Suite:
             `register("mmlu_virology", data_source=...)(Mmlu)`.
     """
     if isinstance(what, Suite):
-        default.add_suite(what)
+        default.add_suite(what, str(sys._getframe(1).f_globals.get("__file__", "")))
         return what
 
     def decorate(cls: T) -> T:
