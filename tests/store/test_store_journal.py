@@ -20,7 +20,7 @@ from weigh.records.trajectory import Trajectory
 from weigh.store.artifacts import read_artifact
 from weigh.store.journal import JournalWriter, repair
 from weigh.store.layout import RunFolder, Store
-from weigh.store.segments import lines, segments
+from weigh.store.segments import Line, lines, segments
 
 HERE = Path(__file__).parent
 
@@ -30,11 +30,16 @@ def folder(tmp_path: Path) -> RunFolder:
     return Store(tmp_path / "store").create(make_run())
 
 
+def journal_lines(path: Path) -> list[Line]:
+    with path.open("rb") as file:
+        return list(lines(file))
+
+
 def stored_ids(folder: RunFolder) -> list[str]:
     return [
         msgspec.json.decode(line.data)["id"]
         for segment in segments(folder.journal)
-        for line in lines(segment.path)
+        for line in journal_lines(segment.path)
         if not line.torn and line.data.startswith(b'{"t":"trial"')
     ]
 
@@ -239,7 +244,7 @@ def test_what_json_cannot_hold_becomes_a_failure_that_says_so(folder: RunFolder,
 def test_unicode_and_large_texts_survive(folder: RunFolder) -> None:
     text = "Größe 重さ ⚖️ \x00 \u2028 null " + "y" * 1_000_000
     write(folder, "w1", [make_trial(0, metadata={"text": text})])
-    [line] = [x for x in lines(folder.journal / "w1.jsonl") if x.data.startswith(b'{"t":"trial"')]
+    [line] = [x for x in journal_lines(folder.journal / "w1.jsonl") if x.data.startswith(b'{"t":"trial"')]
     assert msgspec.json.decode(line.data)["metadata"]["text"] == text
 
 
@@ -267,5 +272,5 @@ async def test_later_scores_are_lines_of_their_own(folder: RunFolder) -> None:
     async with JournalWriter(folder, "w1") as journal:
         await journal.append(failed(1))
         await journal.append_scores(failed(1).id, failed(1).key, {"f1": Score(value=0.5)}, status="ok")
-    kinds = [msgspec.json.decode(x.data)["t"] for x in lines(folder.journal / "w1.jsonl")]
+    kinds = [msgspec.json.decode(x.data)["t"] for x in journal_lines(folder.journal / "w1.jsonl")]
     assert kinds == ["open", "trial", "scores", "close"]

@@ -1,19 +1,36 @@
-"""One DuckDB view over the trials of any runs, finished or live, with the arms' axes as columns."""
+"""One DuckDB view over the trials of any runs, finished or live, with the arms' axes as columns.
+
+Finished runs are queried where they lie. A run with journal segments is read through the one reader (which applies
+later scores and resolves doubles) into a temporary table, so that no query has a second opinion on what counts.
+"""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from weigh.store.layout import Store
+from weigh.records.arm import Axis
+from weigh.records.errors import StoreError, suggest
+from weigh.records.run import Run
+from weigh.store.columns import MEASURES, TYPES, row
+from weigh.store.duck import connect, quoted
+from weigh.store.layout import RunFolder, Store
+from weigh.store.parquet import Staged
+from weigh.store.reader import ReadReport, read_stored
+from weigh.store.snapshot import Snapshot
 
 
 class Values(msgspec.Struct, frozen=True, kw_only=True):
-    """Columns of equal length, one entry a trial (numpy arrays), ordered by instance digest, instance id, epoch.
+    """Columns of equal length, one entry a trial (numpy arrays), ordered by instance digest, instance id and epoch.
 
-    `value` is NaN where there is none (the trial failed, or the scorer gave nothing).
+    Attributes:
+        instance_digest, instance_id, cluster, status: Arrays of objects (texts; `cluster` may hold None).
+        epoch: Integers.
+        value: Floats; NaN where there is none (the trial failed, or the scorer gave nothing).
     """
 
     instance_digest: Any
@@ -25,11 +42,45 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dataset:
-    """Context manager. Views: `trials` (one a cell), `all_trials` (also those that lost to another), `arms`, `runs`."""
+    """Runs as tables; made by `open_dataset`. Close it, or use `with`.
+
+    Views: `trials` (one a cell; columns of `weigh.store.columns.TYPES`, then the arms' axes), `all_trials` (also those
+    that lost to another of their cell), `arms` (run, arm, digest, axes), `runs` (run, name, group, created).
+
+    Attributes:
+        report: What was met on reading journals.
+    """
+
+    def __init__(self, folders: Sequence[RunFolder]) -> None:
+        self.report = ReadReport()
+        self._connection = connect(memory=None, threads=None)
+        self._folders = list(folders)
+        try:
+            self._build()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Dataset:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._connection.close()
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """Rows of a query as dictionaries."""
-        raise NotImplementedError
+        """Rows of a query as dictionaries. Raises `StoreError` with DuckDB's reason."""
+        cursor = self._execute(query, parameters)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+    def arrays(self, query: str, parameters: Sequence[Any] = ()) -> dict[str, Any]:
+        """Columns of a query as numpy arrays (masked where something is missing)."""
+        arrays: dict[str, Any] = self._execute(query, parameters).fetchnumpy()
+        return arrays
 
     def values(
         self,
@@ -41,12 +92,120 @@ class Dataset:
         arm: str | None = None,
         run: str | None = None,
     ) -> Values:
-        """The values of a scorer, or of a measure (`seconds`, `new`, `cached`, `generated`, `cost`, `turns`, ...)."""
-        raise NotImplementedError
+        """The values of a scorer, or of a measure, one a trial.
 
-    def close(self) -> None: ...
+        Args:
+            task, variant: As in `Trial`.
+            scorer: A key of `Trial.scores`.
+            measure: One of `weigh.store.columns.MEASURES`, instead of a scorer.
+            arm, run: Only of this arm, this run.
+        """
+        import numpy as np
+
+        if (scorer is None) == (measure is None):
+            raise ValueError("give either a scorer or a measure")
+        if measure is not None and measure not in MEASURES:
+            raise StoreError(
+                f"there is no measure {measure!r}{suggest(measure, MEASURES)}; known: {', '.join(MEASURES)}"
+            )
+        value = f'"{measure}"::double' if measure else "scores[?]"
+        conditions = {"task": task, "variant": variant, "arm": arm, "run": run}
+        given = {name: wanted for name, wanted in conditions.items() if wanted is not None}
+        query = (
+            f"select instance_digest, instance_id, cluster, epoch, {value} as value, status from trials "
+            f"where {' and '.join(f'{name} = ?' for name in given)} order by instance_digest, instance_id, epoch, id"
+        )
+        columns = self.arrays(query, [*([] if measure else [scorer]), *given.values()])
+        texts = {
+            name: np.ma.filled(columns[name].astype(object), None)
+            for name in ("instance_digest", "instance_id", "cluster", "status")
+        }
+        numbers: Any = np.ma.filled(np.ma.asarray(columns["value"], dtype=float), np.nan)
+        return Values(epoch=np.ma.filled(columns["epoch"], 0), value=numbers, **texts)
+
+    def _execute(self, query: str, parameters: Sequence[Any]) -> Any:
+        import duckdb
+
+        try:
+            return self._connection.execute(query, list(parameters))
+        except duckdb.Error as error:
+            raise StoreError(f"the query failed: {error}") from error
+
+    def _build(self) -> None:
+        parts = []
+        for number, folder in enumerate(self._folders):
+            with Snapshot(folder) as snapshot:
+                if snapshot.open_segments:
+                    parts.append(self._stage(snapshot, number))
+                elif snapshot.parquet:
+                    parts.append(f"from read_parquet({quoted(snapshot.parquet)})")
+                    self._count(snapshot)
+        if not parts:
+            nothing = ", ".join(f"null::{kind} as {name}" for name, kind in TYPES.items())
+            parts.append(f"select {nothing} where false")
+        self._execute(f"create temp view stored as {' union all by name '.join(parts)}", ())
+        axes = self._tables([folder.run for folder in self._folders])
+        joined = "".join(f", a.{_name(axis)} as {_name(_column(axis))}" for axis in axes)
+        source = "from stored s left join arms a on a.run = s.run and a.arm = s.arm"
+        self._execute(f"create temp view all_trials as select s.*{joined} {source}", ())
+        self._execute("create temp view trials as from all_trials where superseded is null", ())
+
+    def _stage(self, snapshot: Snapshot, number: int) -> str:
+        with tempfile.TemporaryDirectory(prefix="weigh-") as place:
+            staged = Staged(Path(place) / "rows.jsonl")
+            for stored in read_stored(snapshot, self.report):
+                staged.add(row(stored.trial, written=stored.written, superseded=stored.superseded))
+            staged.close()
+            self._execute(f"create temp table live_{number} as from {staged.source}", ())
+        return f"from live_{number}"
+
+    def _count(self, snapshot: Snapshot) -> None:
+        counted = dict(snapshot.select("superseded, count(*)", "superseded is not null group by superseded"))
+        self.report.doubled += counted.get("doubled", 0)
+        self.report.retried += counted.get("retried", 0)
+        self.report.superseded += counted.get("changed", 0)
+
+    def _tables(self, runs: Sequence[Run]) -> list[str]:
+        self._execute('create temp table runs (run varchar, name varchar, "group" varchar, created double)', ())
+        kinds: dict[str, str] = {}
+        for run in runs:
+            self._execute("insert into runs values (?, ?, ?, ?)", (run.id, run.name, run.group, run.created))
+            for arm in run.arms:
+                for axis, value in arm.axes.items():
+                    kinds[axis] = _kind(kinds.get(axis), value)
+        columns = "".join(f", {_name(axis)} {kind or 'varchar'}" for axis, kind in kinds.items())
+        self._execute(f"create temp table arms (run varchar, arm varchar, digest varchar{columns})", ())
+        for run in runs:
+            for arm in run.arms:
+                held = [_cast(arm.axes.get(axis), kind) for axis, kind in kinds.items()]
+                marks = ", ".join("?" * (3 + len(held)))
+                self._execute(f"insert into arms values ({marks})", (run.id, arm.id, arm.digest, *held))
+        return list(kinds)
+
+
+def _kind(known: str | None, value: object) -> str:
+    """The DuckDB type that holds an axis: text as soon as one value is text."""
+    if value is None:
+        return known or ""
+    this = "bigint" if isinstance(value, int) else "double" if isinstance(value, float) else "varchar"
+    if not known or known == this:
+        return this
+    return "varchar" if "varchar" in (known, this) else "double"
+
+
+def _cast(value: Axis, kind: str) -> Axis:
+    return str(value) if value is not None and kind == "varchar" else value
+
+
+def _column(axis: str) -> str:
+    """An axis's column in `trials`: its name, unless a trial has a column of that name already."""
+    return f"axis_{axis}" if axis in TYPES else axis
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
 
 
 def open_dataset(store: Store, runs: Sequence[str]) -> Dataset:
-    """Open runs by id."""
-    raise NotImplementedError
+    """Open runs by id. Raises `StoreError` when one is not there."""
+    return Dataset([store.open(run) for run in runs])

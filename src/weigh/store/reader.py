@@ -1,14 +1,27 @@
-"""Reading trials back: Parquet and journal together, later scores applied, doubles resolved."""
+"""Reading trials back: Parquet and journal together, later scores applied, doubles resolved.
+
+Trials are streamed. What is kept while doing so is a hash a cell, the places of later scores, and the ids of trials
+that lost to another of their cell.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
+from weigh.records.errors import StoreError
 from weigh.records.trial import Trial
+from weigh.store.duck import connect, fetch, quoted
 from weigh.store.layout import RunFolder, Store
-from weigh.store.segments import Head
+from weigh.store.resolve import losers
+from weigh.store.segments import TRIAL, UNREADABLE, Head, decode_head, decode_overlay, lines, segments
+from weigh.store.snapshot import Place, Snapshot
+
+_decode_trial = msgspec.json.Decoder(Trial).decode
+_encode = msgspec.json.Encoder().encode
 
 
 class ReadReport(msgspec.Struct, kw_only=True):
@@ -27,6 +40,14 @@ class ReadReport(msgspec.Struct, kw_only=True):
     superseded: int = 0
 
 
+class Stored(NamedTuple):
+    """A trial as stored: when it was written, and why another of its cell counts instead, if one does."""
+
+    trial: Trial
+    written: float
+    superseded: str | None
+
+
 def read_trials(
     folder: RunFolder,
     *,
@@ -40,10 +61,111 @@ def read_trials(
         where: Decides on the cheap part of a trial whether the whole is read.
         superseded: Also yield those that lost to another trial of their cell.
         report: Filled in while reading.
+
+    Raises:
+        StoreError: The finished trials cannot be read. Lines of the journal that cannot be read go to the report.
     """
-    raise NotImplementedError
+    with Snapshot(folder) as snapshot:
+        for stored in read_stored(snapshot, report or ReadReport(), where=where):
+            if superseded or stored.superseded is None:
+                yield stored.trial
+
+
+def read_stored(
+    snapshot: Snapshot, report: ReadReport, *, where: Callable[[Head], bool] | None = None
+) -> Iterator[Stored]:
+    """Stream everything in a snapshot, those that lost included, with what the store knows about each."""
+    places: dict[str, list[Place]] = {}
+    lost: dict[str, str] | None = None
+    if snapshot.open_segments:
+        places = snapshot.overlay_places()
+        lost = losers(lambda: snapshot.candidates(places))
+        _count(report, Counter(lost.values()))
+        report.torn += snapshot.torn
+        report.corrupt += snapshot.corrupt
+    elif snapshot.parquet:
+        _count(report, dict(snapshot.select("superseded, count(*)", "superseded is not null group by superseded")))
+
+    for record, written, reason in snapshot.select("record, written, superseded"):
+        stored = _stored(snapshot, record.encode(), places, where)
+        if stored is not None:
+            yield Stored(stored, written, reason if lost is None else lost.get(stored.id))
+    for path, line in snapshot.trial_lines():
+        try:
+            head = decode_head(line)
+            stored = _stored(snapshot, line, places, where)
+        except UNREADABLE as error:
+            told = f"{path}: {error}"
+            if not any(c.startswith(str(path)) and c.endswith(str(error)) for c in report.corrupt):
+                report.corrupt.append(told)
+            continue
+        if stored is not None:
+            yield Stored(stored, head.at, lost.get(stored.id) if lost else None)
+
+
+def _count(report: ReadReport, reasons: dict[str, int] | Counter[str]) -> None:
+    report.doubled += reasons.get("doubled", 0)
+    report.retried += reasons.get("retried", 0)
+    report.superseded += reasons.get("changed", 0)
+
+
+def _stored(
+    snapshot: Snapshot, data: bytes, places: dict[str, list[Place]], where: Callable[[Head], bool] | None
+) -> Trial | None:
+    """One trial with its later scores, or None when it is not wanted."""
+    if not places:
+        return None if where is not None and not where(decode_head(data)) else _decode_trial(data)
+    trial = _decode_trial(data)
+    for place in places.get(trial.id, ()):
+        overlay = decode_overlay(snapshot.read_at(place))
+        trial = msgspec.structs.replace(trial, scores={**trial.scores, **overlay.scores})
+        if overlay.status is not None:
+            trial = msgspec.structs.replace(trial, status=overlay.status, error=overlay.error)
+    return None if where is not None and not where(decode_head(_encode(trial))) else trial
 
 
 def read_trial(store: Store, id_prefix: str) -> Trial:
     """The trial whose id begins so, in any run. Raises `StoreError` when there is none or several."""
-    raise NotImplementedError
+    found = sorted(_find_ids(store, id_prefix))
+    exact = [pair for pair in found if pair[1] == id_prefix]
+    found = exact or found
+    ids = {trial for _, trial in found}
+    if not found:
+        raise StoreError(f"there is no trial {id_prefix!r} in {store.path}; `weigh results RUN` lists a run's trials")
+    if len(ids) > 1:
+        shown = ", ".join(sorted(ids)[:5]) + (", ..." if len(ids) > 5 else "")
+        raise StoreError(f"{id_prefix!r} could be {len(ids)} trials: {shown}; write more of the id")
+    run, wanted = found[0]
+    for trial in read_trials(store.open(run), where=lambda head: head.id == wanted, superseded=True):
+        return trial
+    raise StoreError(f"trial {wanted} of run {run} cannot be read; `weigh runs verify {run}` says why")
+
+
+def _find_ids(store: Store, prefix: str) -> set[tuple[str, str]]:
+    """(run, trial) of all trials whose id begins so."""
+    found: set[tuple[str, str]] = set()
+    if not prefix:
+        return found
+    folders = [store.open(run.id) for run in store.runs()]
+    mark = b'"id":' + _encode(prefix)[:-1]
+    for folder in folders:
+        for segment in segments(folder.journal):
+            try:
+                file = segment.path.open("rb", buffering=1 << 17)
+            except FileNotFoundError:
+                continue  # merged a moment ago: Parquet, looked at below, has it
+            with file:
+                for line in lines(file, stop=segment.size):
+                    if not line.torn and line.data.startswith(TRIAL) and mark in line.data[:200]:
+                        try:
+                            found.add((folder.run.id, decode_head(line.data).id))
+                        except UNREADABLE:
+                            continue  # a line that cannot be read holds no trial to show; `verify` tells of it
+    paths = [folder.parquet for folder in folders if folder.parquet.exists()]
+    if paths:
+        with connect() as connection:
+            listed = ", ".join(quoted(path) for path in paths)
+            query = f"select filename, id from read_parquet([{listed}], filename=true) where starts_with(id, ?)"
+            by_path = {str(folder.parquet): folder.run.id for folder in folders}
+            found.update((by_path[path], trial) for path, trial in fetch(connection, query, [prefix]))
+    return {(run, trial) for run, trial in found if trial.startswith(prefix)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
@@ -125,12 +125,14 @@ class Segment(NamedTuple):
         size: Bytes at the time of looking.
         owner: Who wrote or writes it; None when its first line is not there.
         closed: Its writer said that it is done.
+        opened: Unix time at which it was begun.
     """
 
     path: Path
     size: int
     owner: Owner | None
     closed: bool
+    opened: float = 0.0
 
     @property
     def dead(self) -> bool:
@@ -183,29 +185,29 @@ def _look(path: Path) -> Segment:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         first = file.readline(4096)
-        owner = None
+        opened = None
         if first.startswith(OPEN):
             try:
-                owner = _decode_opened(first).owner
+                opened = _decode_opened(first)
             except UNREADABLE:
-                owner = None
+                opened = None
         file.seek(max(0, size - 128))
         last = file.read(128).rstrip(b"\n").rpartition(b"\n")[2]
-    return Segment(path, size, owner, last.startswith(CLOSE))
+    owner, at = (opened.owner, opened.at) if opened else (None, 0.0)
+    return Segment(path, size, owner, last.startswith(CLOSE), at)
 
 
-def lines(path: Path, start: int = 0, stop: int | None = None) -> Iterator[Line]:
-    """The lines of a segment from a byte offset to another, one at a time; the last may be torn."""
+def lines(file: BinaryIO, start: int = 0, stop: int | None = None) -> Iterator[Line]:
+    """The lines of an open segment from a byte offset to another, one at a time; the last may be torn."""
     offset = start
-    with path.open("rb", buffering=1 << 17) as file:
-        file.seek(start)
-        for data in file:
-            if stop is not None and offset + len(data) > stop:
-                if offset < stop:
-                    yield Line(offset, data[: stop - offset])
-                return
-            yield Line(offset, data)
-            offset += len(data)
+    file.seek(start)
+    for data in file:
+        if stop is not None and offset + len(data) > stop:
+            if offset < stop:
+                yield Line(offset, data[: stop - offset])
+            return
+        yield Line(offset, data)
+        offset += len(data)
 
 
 def torn_bytes(path: Path) -> int:
