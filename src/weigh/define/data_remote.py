@@ -16,8 +16,9 @@ from typing import Any
 import msgspec
 
 from weigh.define.data_files import format_of, select_files
+from weigh.define.package_data import fetch_package
 from weigh.records.digest import digest, digest_file
-from weigh.records.errors import DataError
+from weigh.records.errors import DataError, WeighError
 
 Fetch = Callable[[str, str | None, str | None, str | None, Path], list[Path]]
 """(url, split, subset, revision, cache folder) -> local files."""
@@ -82,8 +83,10 @@ def _fetch_fsspec(url: str, split: str | None, subset: str | None, revision: str
         files = [_fetch_one(system, name, url, cache) for name in names]
     except FileNotFoundError:
         raise DataError(f"data {url!r} does not exist") from None
-    except (OSError, ValueError, TimeoutError) as error:
-        raise DataError(f"data {url!r} cannot be read: {_first_line(error)}") from None
+    except WeighError:
+        raise
+    except Exception as error:  # each protocol's package has exceptions of its own
+        raise DataError(f"data {url!r} cannot be read: {type(error).__name__}: {_first_line(error)}") from error
     _write(index, msgspec.json.encode(names))
     return files
 
@@ -162,9 +165,12 @@ def _fetch_hub(url: str, split: str | None, subset: str | None, revision: str | 
     from huggingface_hub import errors
 
     repo, kind, revision, inside = _parse_hub(url, revision)
+    known = cache / "index" / digest([repo, kind, revision])  # the commit that a branch meant when it was last asked
     where: dict[str, Any] = {"repo_id": repo, "repo_type": kind, "revision": revision}
     try:
         if offline():
+            if known.is_file():
+                where["revision"] = known.read_text()
             root = Path(huggingface_hub.snapshot_download(**where, local_files_only=True))
             names = [p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()]
             return [root / name for name in _hub_select(names, inside, split, subset, url)]
@@ -172,6 +178,7 @@ def _fetch_hub(url: str, split: str | None, subset: str | None, revision: str | 
         info = api.repo_info(**where)
         names = [file.rfilename for file in getattr(info, "siblings", None) or []]
         where["revision"] = info.sha
+        _write(known, str(info.sha).encode())
         return [
             Path(huggingface_hub.hf_hub_download(filename=name, **where))
             for name in _hub_select(names, inside, split, subset, url)
@@ -208,5 +215,5 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-SCHEMES: dict[str, Fetch] = {"hf": _fetch_hub}
+SCHEMES: dict[str, Fetch] = {"hf": _fetch_hub, "package": fetch_package}
 """Schemes with a way of their own; all others go through fsspec."""

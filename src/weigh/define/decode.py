@@ -6,6 +6,7 @@ it is JSON (`0.7`, `true`, `["a","b"]`), else it stays text. Then both take the 
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -115,10 +116,22 @@ def _convert(value: Any, kind: Any, where: str, path: str) -> Any:
             except msgspec.ValidationError:
                 pass
         reason, _, at = str(error).partition(" - at `$")
-        at = path + at.rstrip("`") if path or at else ""
-        raise DefinitionError(
-            f"{where}: {at.lstrip('.') + ': ' if at else ''}{_reason(reason)}, got {value!r}"
-        ) from None
+        at = at.rstrip("`")
+        place = (path + at).lstrip(".")
+        got = _at(value, at)
+        raise DefinitionError(f"{where}: {place + ': ' if place else ''}{_reason(reason)}, got {got!r}") from None
+
+
+def _at(value: Any, path: str) -> Any:
+    """What stands at a path such as `.limits.seconds` or `.tools[0]`, as far as it can be followed."""
+    for key, index in re.findall(r"\.([^.\[]+)|\[(\d+)\]", path):
+        if isinstance(value, Mapping) and key in value:
+            value = value[key]
+        elif index and isinstance(value, list | tuple) and int(index) < len(value):
+            value = value[int(index)]
+        else:
+            break
+    return str(value) if isinstance(value, RawText) else value
 
 
 def _reason(text: str) -> str:

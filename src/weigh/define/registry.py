@@ -122,13 +122,16 @@ class Registry:
     def load_file(self, path: str | Path) -> list[str]:
         """Import a file of tasks and return the names of the tasks and suites it registered."""
         file = Path(path).expanduser().resolve()
-        if file not in self._files:
+        content = digest_bytes(read_source(file))
+        known = self._files.get(file)
+        if known is None or known[0] != content:
             self._load(plugins=False)  # first, so that a name taken by weigh's own is refused with the file's line
             before = {**self._tasks, **self._suites}
             load_file(file)
             after = {**self._tasks, **self._suites}
-            self._files[file] = [name for name in after if before.get(name) is not after[name]]
-        return self._files[file]
+            known = (content, [name for name in after if before.get(name) is not after[name]])
+            self._files[file] = known
+        return known[1]
 
     def resolve(self, spec: str | TaskSpec) -> Task:
         """The task of a spec, with its variants applied from left to right and then its overrides.
