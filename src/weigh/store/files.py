@@ -25,13 +25,14 @@ def fsync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def _write_temporary(path: Path, data: bytes) -> Path:
+def _write_temporary(path: Path, data: bytes, synced: bool) -> Path:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                os.fsync(file.fileno())
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -39,14 +40,15 @@ def _write_temporary(path: Path, data: bytes) -> Path:
     return temporary
 
 
-def create_exclusive(path: Path, data: bytes) -> bool:
+def create_exclusive(path: Path, data: bytes, *, synced: bool = True) -> bool:
     """Create a file with all its content, or do nothing when it exists already. Returns whether it was created.
 
-    The content is written aside and linked into place, so that nobody ever sees a part of it.
+    The content is written aside and linked into place, so that nobody ever sees a part of it. Unsynced, it may be lost
+    with the machine's power; that is enough for what says something about running processes only.
     """
     if path.exists():
         return False
-    temporary = _write_temporary(path, data)
+    temporary = _write_temporary(path, data, synced)
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -59,20 +61,23 @@ def create_exclusive(path: Path, data: bytes) -> bool:
             with path.open("xb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                if synced:
+                    os.fsync(file.fileno())
         except FileExistsError:
             return False
     finally:
         temporary.unlink(missing_ok=True)
-    fsync_folder(path.parent)
+    if synced:
+        fsync_folder(path.parent)
     return True
 
 
-def replace_durably(path: Path, data: bytes) -> None:
-    """Replace a file's content in one step; readers see the old or the new, also after a crash."""
-    temporary = _write_temporary(path, data)
+def replace_durably(path: Path, data: bytes, *, synced: bool = True) -> None:
+    """Replace a file's content in one step; readers see the old or the new, if `synced` also after a power cut."""
+    temporary = _write_temporary(path, data, synced)
     temporary.replace(path)
-    fsync_folder(path.parent)
+    if synced:
+        fsync_folder(path.parent)
 
 
 def store_error(action: str, path: Path, error: OSError) -> StoreError:
