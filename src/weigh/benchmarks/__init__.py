@@ -1,1 +1,1 @@
-"""."""
+"""Content: one benchmark per file. Importing a file only registers names; data is loaded when a task is prepared."""

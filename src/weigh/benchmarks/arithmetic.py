@@ -1,0 +1,63 @@
+"""Arithmetic: small sums and products, made by the published generators of reasoning-gym.
+
+Three kinds in equal parts, from what a very small model can do to what it cannot: sums of digits, products of digits,
+sums of two-digit numbers. The generators are seeded, so the questions are the same for one version of the package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from weigh import AccuracyMetric, CompletionFormatter, Instance, NumericScorer, SamplingParams, Task, register
+from weigh.records.errors import CapabilityError
+
+SEED = 42
+EACH = 24
+TWO = {"min_terms": 2, "max_terms": 2}
+KINDS: dict[str, tuple[str, dict[str, int]]] = {
+    "sums": ("chain_sum", {**TWO, "min_digits": 1, "max_digits": 1}),
+    "products": ("products", {**TWO, "min_digits": 1, "max_digits": 1}),
+    "two_digits": ("chain_sum", {**TWO, "min_digits": 2, "max_digits": 2}),
+}
+EXAMPLES = (("Calculate 7 + 6.", "13"), ("Calculate 9 - 4.", "5"), ("Solve the following multiplication: 5 * 3.", "15"),
+            ("Calculate 31 + 12.", "43"), ("Calculate 2 - 8.", "-6"))  # fmt: skip
+
+
+@register("arithmetic")
+class Arithmetic(Task):
+    """Five examples written here; asked as plain text, which chat models and base models both understand."""
+
+    formatter = CompletionFormatter()
+    sampling_params = SamplingParams(temperature=0.0, max_tokens=12, stop=("\n",))
+    metrics = (AccuracyMetric(NumericScorer(extract="regex:^\\s*(-?\\d+)")),)
+    num_fewshot = len(EXAMPLES)
+    fewshot_examples = tuple(Instance(question=question, gold_answer=answer) for question, answer in EXAMPLES)
+    description = "Sums and products of one and two digits (72, generated)"
+    licence = "Apache-2.0"
+    source = "https://pypi.org/project/reasoning-gym (chain_sum, products)"
+
+    @property
+    def instances(self) -> Iterator[Instance]:
+        seen = set()
+        for kind, (name, settings) in KINDS.items():
+            made = 0
+            for entry in _generate(name, settings):
+                question = entry["question"].strip()
+                if question in seen or made == EACH:
+                    continue
+                seen.add(question)
+                made += 1
+                yield Instance(
+                    id=f"{kind}-{made}", question=question, gold_answer=entry["answer"], metadata={"kind": kind}
+                )
+
+
+def _generate(name: str, settings: dict[str, int]) -> Any:
+    try:
+        import reasoning_gym
+    except ImportError:
+        raise CapabilityError(
+            "the task 'arithmetic' needs the package reasoning-gym: pip install 'weigh[demo]'"
+        ) from None
+    return reasoning_gym.create_dataset(name, seed=SEED, size=3 * EACH, **settings)
