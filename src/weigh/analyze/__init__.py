@@ -2,7 +2,8 @@
 
 Arrays of per-question values go in, frozen structs come out. Nothing here sees a database, a trial or a page, so
 that terminal, page and files all show the same number. The modules load numpy and `scipy.special`, never
-`scipy.stats` (0.8 s to import); the names below are looked up when they are first used.
+`scipy.stats` (0.8 s to import); the names below are looked up when they are first used
+(`estimate` itself is at `weigh.analyze.estimate.estimate`, since the module has its name).
 
 In every comparison `a` is the old arm (the baseline) and `b` the new one: `difference` is b - a, a *win* is a
 question on which b is better, and the verdict speaks about b.
@@ -16,7 +17,6 @@ from typing import Any
 _HOME = {
     "Estimate": "estimate",
     "Mde": "estimate",
-    "estimate": "estimate",
     "estimate_epochs": "estimate",
     "mde": "estimate",
     "mde_unpaired_assumption": "estimate",
