@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from weigh.records.trial import Trial, steps_of
+from weigh.records.trial import Trial
 
 TYPES = {
     "run": "VARCHAR",
@@ -49,11 +49,12 @@ MEASURES = ("seconds", "new", "cached", "generated", "cost", "turns", "tool_call
 """Columns that are costs: comparable between arms beside the scores."""
 
 _encoder = msgspec.json.Encoder()
-_sorted = msgspec.json.Encoder(order="deterministic")
 
 
-def row(trial: Trial, *, written: float = 0.0, superseded: str | None = None) -> dict[str, Any]:
-    """The row of a trial, by column."""
+def row(
+    trial: Trial, *, written: float = 0.0, superseded: str | None = None, record: bytes | None = None
+) -> dict[str, Any]:
+    """The row of a trial, by column. `record` is the trial as JSON, where it is at hand."""
     output = trial.output
     usage = trial.usage
     return {
@@ -80,12 +81,12 @@ def row(trial: Trial, *, written: float = 0.0, superseded: str | None = None) ->
         "tool_calls": tool_calls(trial),
         "answer": output.text if output else None,
         "scores": {name: score.value for name, score in trial.scores.items()},
-        "scorers": _sorted.encode({name: score.digest for name, score in trial.scores.items()}).decode(),
+        "scorers": _encoder.encode({name: score.digest for name, score in trial.scores.items()}).decode(),
         "metadata": trial.metadata,
         "reused": trial.reused,
         "written": written,
         "superseded": superseded,
-        "record": _encoder.encode(trial).decode(),
+        "record": (record or _encoder.encode(trial)).decode(),
     }
 
 
@@ -106,7 +107,9 @@ def tool_calls(trial: Trial) -> int | None:
         return measured
     if trial.trajectory is None:
         return None
-    return sum(len(step.tool_calls) for step in steps_of(trial.trajectory) if step.source == "model")
+    if not trial.trajectory.steps:
+        return len(trial.trajectory.output.tool_calls)
+    return sum(len(step.tool_calls) for step in trial.trajectory.steps if step.source == "model")
 
 
 def duck_columns() -> str:

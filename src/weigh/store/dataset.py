@@ -1,7 +1,7 @@
 """One DuckDB view over the trials of any runs, finished or live, with the arms' axes as columns.
 
 Finished runs are queried where they lie. A run with journal segments is read through the one reader (which applies
-later scores and resolves doubles) into a temporary table, so that no query has a second opinion on what counts.
+later scores and resolves doubles) into a temporary Parquet file, so that no query has a second opinion on what counts.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import msgspec
 from weigh.records.arm import Axis
 from weigh.records.errors import StoreError, suggest
 from weigh.records.run import Run
-from weigh.store.columns import MEASURES, TYPES, row
+from weigh.store.columns import MEASURES, TYPES
 from weigh.store.duck import connect, quoted
 from weigh.store.layout import RunFolder, Store
-from weigh.store.parquet import Staged
+from weigh.store.parquet import GROUP_BYTES, Staged
 from weigh.store.reader import ReadReport, read_stored
 from weigh.store.snapshot import Snapshot
 
@@ -55,6 +55,7 @@ class Dataset:
         self.report = ReadReport()
         self._connection = connect(memory=None, threads=None)
         self._folders = list(folders)
+        self._place: tempfile.TemporaryDirectory[str] | None = None
         try:
             self._build()
         except BaseException:
@@ -70,6 +71,9 @@ class Dataset:
     def close(self) -> None:
         """Let go of everything."""
         self._connection.close()
+        if self._place is not None:
+            self._place.cleanup()
+            self._place = None
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Rows of a query as dictionaries. Raises `StoreError` with DuckDB's reason."""
@@ -151,13 +155,17 @@ class Dataset:
         self._execute("create temp view trials as from all_trials where superseded is null", ())
 
     def _stage(self, snapshot: Snapshot, number: int) -> str:
-        with tempfile.TemporaryDirectory(prefix="weigh-") as place:
-            staged = Staged(Path(place) / "rows.jsonl")
-            for stored in read_stored(snapshot, self.report):
-                staged.add(row(stored.trial, written=stored.written, superseded=stored.superseded))
-            staged.close()
-            self._execute(f"create temp table live_{number} as from {staged.source}", ())
-        return f"from live_{number}"
+        if self._place is None:
+            self._place = tempfile.TemporaryDirectory(prefix="weigh-")
+        staged = Staged(Path(self._place.name) / f"{number}.jsonl")
+        for stored in read_stored(snapshot, self.report):
+            staged.add(stored)
+        staged.close()
+        target = staged.path.with_suffix(".parquet")
+        options = f"format parquet, compression snappy, row_group_size_bytes {GROUP_BYTES}"
+        self._execute(f"copy (from {staged.source}) to {quoted(target)} ({options})", ())
+        staged.path.unlink()
+        return f"from read_parquet({quoted(target)})"
 
     def _count(self, snapshot: Snapshot) -> None:
         counted = dict(snapshot.select("superseded, count(*)", "superseded is not null group by superseded"))

@@ -23,8 +23,8 @@ from weigh.store.duck import connect, fetch, quoted
 from weigh.store.files import fsync_folder, store_error
 from weigh.store.layout import RunFolder
 from weigh.store.leases import Leases
-from weigh.store.reader import ReadReport, read_stored
-from weigh.store.snapshot import Snapshot, parquet_identity
+from weigh.store.reader import ReadReport, Stored, read_stored
+from weigh.store.snapshot import Place, Snapshot, parquet_identity
 
 ROWS = 2048
 """Rows in a group at most: what is read at once when single trials are looked up."""
@@ -89,7 +89,7 @@ def _finish(folder: RunFolder, leases: Leases, step: Callable[[str], None]) -> F
             report = ReadReport()
             staged = Staged(work / "rows.jsonl")
             for stored in read_stored(snapshot, report):
-                staged.add(row(stored.trial, written=stored.written, superseded=stored.superseded))
+                staged.add(stored)
             staged.close()
             leases.renew()
             step("write")
@@ -128,17 +128,16 @@ def _finish(folder: RunFolder, leases: Leases, step: Callable[[str], None]) -> F
 
 def _leave_early_overlays(snapshot: Snapshot) -> None:
     """Leave out segments that judge trials which are not taken in (their own segment still lives)."""
-    places = snapshot.overlay_places()
-    while places:
+    while snapshot.has_overlays():
+        places: dict[str, list[Place]] = {}
         known = {trial for (trial,) in snapshot.select("id")}
-        known.update(head.id for head in snapshot.scan())
+        known.update(head.id for head in snapshot.scan(places))
         early = {place.segment for trial, held in places.items() if trial not in known for place in held}
         if not early:
             return
         for index in sorted(early, reverse=True):
             snapshot.open_segments.pop(index).file.close()
         snapshot.alive += len(early)
-        places = snapshot.overlay_places()
 
 
 def _remove(paths: list[Path]) -> None:
@@ -165,14 +164,14 @@ class Staged:
         self._sum = 0
         self._file = path.open("wb", buffering=1 << 18)
 
-    def add(self, values: dict[str, object]) -> None:
-        """Append a row (by `columns.row`)."""
-        line = _encode(values)
-        self._file.write(line)
-        self._file.write(b"\n")
+    def add(self, stored: Stored) -> None:
+        """Append a trial's row."""
+        record = stored.record or _encode(stored.trial)
+        line = _encode(row(stored.trial, written=stored.written, superseded=stored.superseded, record=record))
+        self._file.write(line + b"\n")
         self.rows += 1
         self.longest = max(self.longest, len(line))
-        self._sum = (self._sum + _number(str(values["record"]).encode())) % _MODULUS
+        self._sum += _number(record)
 
     def close(self) -> None:
         """Hand the file over."""
@@ -181,7 +180,7 @@ class Staged:
     @property
     def digest(self) -> str:
         """32 hex digits."""
-        return f"{self._sum:032x}"
+        return f"{self._sum % _MODULUS:032x}"
 
     @property
     def source(self) -> str:
@@ -230,5 +229,5 @@ def parquet_contents(path: Path) -> tuple[int, str]:
     with connect() as connection:
         for (record,) in fetch(connection, f"select record from read_parquet({quoted(path)})"):
             rows += 1
-            total = (total + _number(record.encode())) % _MODULUS
-    return rows, f"{total:032x}"
+            total += _number(record.encode())
+    return rows, f"{total % _MODULUS:032x}"

@@ -16,8 +16,8 @@ from weigh.records.errors import StoreError
 from weigh.records.trial import Trial
 from weigh.store.duck import connect, fetch, quoted
 from weigh.store.layout import RunFolder, Store
-from weigh.store.resolve import losers
-from weigh.store.segments import TRIAL, UNREADABLE, Head, decode_head, decode_overlay, lines, segments
+from weigh.store.resolve import losers, suspects
+from weigh.store.segments import TRIAL, UNREADABLE, Head, decode_head, decode_overlay, lines, segments, untagged
 from weigh.store.snapshot import Place, Snapshot
 
 _decode_trial = msgspec.json.Decoder(Trial).decode
@@ -41,11 +41,19 @@ class ReadReport(msgspec.Struct, kw_only=True):
 
 
 class Stored(NamedTuple):
-    """A trial as stored: when it was written, and why another of its cell counts instead, if one does."""
+    """A trial as stored.
+
+    Attributes:
+        trial: With its later scores.
+        written: Unix time.
+        superseded: Why another trial of its cell counts instead, if one does.
+        record: The trial as JSON, when no later scores changed it.
+    """
 
     trial: Trial
     written: float
     superseded: str | None
+    record: bytes | None
 
 
 def read_trials(
@@ -78,29 +86,33 @@ def read_stored(
     places: dict[str, list[Place]] = {}
     lost: dict[str, str] | None = None
     if snapshot.open_segments:
-        places = snapshot.overlay_places()
-        lost = losers(lambda: snapshot.candidates(places))
+        several = suspects(snapshot.cells(places))
+        lost = losers(snapshot.candidates(places), several) if several else {}
         _count(report, Counter(lost.values()))
         report.torn += snapshot.torn
         report.corrupt += snapshot.corrupt
     elif snapshot.parquet:
         _count(report, dict(snapshot.select("superseded, count(*)", "superseded is not null group by superseded")))
 
-    for record, written, reason in snapshot.select("record, written, superseded"):
-        stored = _stored(snapshot, record.encode(), places, where)
-        if stored is not None:
-            yield Stored(stored, written, reason if lost is None else lost.get(stored.id))
+    for text, written, reason in snapshot.select("record, written, superseded"):
+        record = text.encode()
+        if where is None or places or where(decode_head(record)):
+            trial = _decode_trial(record)
+            stored = Stored(trial, written, reason if lost is None else lost.get(trial.id), record)
+            yield from _overlaid(snapshot, stored, places, where)
     for path, line in snapshot.trial_lines():
         try:
-            head = decode_head(line)
-            stored = _stored(snapshot, line, places, where)
+            if where is not None and not places and not where(decode_head(line)):
+                continue
+            trial = _decode_trial(line)
         except UNREADABLE as error:
-            told = f"{path}: {error}"
-            if not any(c.startswith(str(path)) and c.endswith(str(error)) for c in report.corrupt):
-                report.corrupt.append(told)
+            if not any(told.startswith(str(path)) and told.endswith(str(error)) for told in report.corrupt):
+                report.corrupt.append(f"{path}: {error}")
+                snapshot.corrupt_segments.add(path.name)
             continue
-        if stored is not None:
-            yield Stored(stored, head.at, lost.get(stored.id) if lost else None)
+        written, record = untagged(line)
+        stored = Stored(trial, written, lost.get(trial.id) if lost else None, record)
+        yield from _overlaid(snapshot, stored, places, where)
 
 
 def _count(report: ReadReport, reasons: dict[str, int] | Counter[str]) -> None:
@@ -109,19 +121,21 @@ def _count(report: ReadReport, reasons: dict[str, int] | Counter[str]) -> None:
     report.superseded += reasons.get("changed", 0)
 
 
-def _stored(
-    snapshot: Snapshot, data: bytes, places: dict[str, list[Place]], where: Callable[[Head], bool] | None
-) -> Trial | None:
-    """One trial with its later scores, or None when it is not wanted."""
+def _overlaid(
+    snapshot: Snapshot, stored: Stored, places: dict[str, list[Place]], where: Callable[[Head], bool] | None
+) -> Iterator[Stored]:
+    """The trial with its later scores; nothing when it is not wanted with them."""
     if not places:
-        return None if where is not None and not where(decode_head(data)) else _decode_trial(data)
-    trial = _decode_trial(data)
+        yield stored
+        return
+    trial = stored.trial
     for place in places.get(trial.id, ()):
         overlay = decode_overlay(snapshot.read_at(place))
         trial = msgspec.structs.replace(trial, scores={**trial.scores, **overlay.scores})
         if overlay.status is not None:
             trial = msgspec.structs.replace(trial, status=overlay.status, error=overlay.error)
-    return None if where is not None and not where(decode_head(_encode(trial))) else trial
+    if where is None or where(decode_head(_encode(trial))):
+        yield stored if trial is stored.trial else stored._replace(trial=trial, record=None)
 
 
 def read_trial(store: Store, id_prefix: str) -> Trial:

@@ -7,7 +7,7 @@ failure, which was run again (`retried`); among outcomes the earliest, so that a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 Cell = tuple[str, str, str, str, int]
@@ -24,25 +24,27 @@ class Candidate(NamedTuple):
     id: str
 
 
-def losers(candidates: Callable[[], Iterable[Candidate]]) -> dict[str, str]:
-    """Trial id -> why another of its cell counts (`changed`, `retried`, `doubled`).
-
-    Args:
-        candidates: Gives every trial; called twice when some cell seems to have several. Only hashes are kept of
-            the others, so that memory stays small.
-    """
+def suspects(cells: Iterable[Cell]) -> set[int]:
+    """Hashes of the cells that (almost surely) occur more than once. Nothing but hashes is kept meanwhile."""
     seen: set[int] = set()
     several: set[int] = set()
-    for candidate in candidates():
-        mark = hash(candidate.cell)
+    for cell in cells:
+        mark = hash(cell)
         if mark in seen:
             several.add(mark)
         seen.add(mark)
-    del seen
-    if not several:
-        return {}
+    return several
+
+
+def losers(candidates: Iterable[Candidate], several: set[int]) -> dict[str, str]:
+    """Trial id -> why another of its cell counts (`changed`, `retried`, `doubled`).
+
+    Args:
+        candidates: Every trial.
+        several: From `suspects`; only these cells are looked at.
+    """
     cells: dict[Cell, list[Candidate]] = {}
-    for candidate in candidates():
+    for candidate in candidates:
         if hash(candidate.cell) in several:
             cells.setdefault(candidate.cell, []).append(candidate)
     lost: dict[str, str] = {}

@@ -23,6 +23,7 @@ SCORES = b'{"t":"scores"'
 OPEN = b'{"t":"open"'
 CLOSE = b'{"t":"close"'
 
+_AT = len(TRIAL) + len(b',"at":')
 ABANDONED_AFTER = 600.0
 """Seconds without a sign of life after which a writer on another host is taken to be gone."""
 
@@ -224,6 +225,12 @@ def torn_bytes(path: Path) -> int:
                 return torn + len(chunk) - newline - 1
             torn += len(chunk)
         return torn
+
+
+def untagged(line: bytes) -> tuple[float, bytes]:
+    """When a trial's line was written, and the trial's own JSON in it: the tag and the time are put before it."""
+    end = line.index(b",", _AT)
+    return float(line[_AT:end]), b"{" + line[end + 1 :].rstrip(b"\n")
 
 
 def line_problem(data: bytes) -> str | None:

@@ -15,7 +15,7 @@ import msgspec
 
 from weigh.store.duck import connect, fetch, kv_metadata, quoted
 from weigh.store.layout import RunFolder
-from weigh.store.resolve import Candidate
+from weigh.store.resolve import Candidate, Cell
 from weigh.store.segments import (
     SCORES,
     TRIAL,
@@ -154,10 +154,14 @@ class Snapshot:
                 if line.data.startswith(TRIAL) and not line.torn:
                     yield held.segment.path, line.data
 
-    def scan(self) -> Iterator[Head]:
-        """The cheap part of every trial in the segments; fills `torn` and `corrupt`."""
+    def scan(self, places: dict[str, list[Place]] | None = None) -> Iterator[Head]:
+        """The cheap part of every trial in the segments; fills `torn` and `corrupt`.
+
+        Args:
+            places: Also collects where later scores lie, by trial id; complete, and in order, at the end.
+        """
         self.torn, self.corrupt, self.corrupt_segments = [], [], set()
-        for held in self.open_segments:
+        for index, held in enumerate(self.open_segments):
             path = held.segment.path
             for number, line in enumerate(lines(held.file, stop=held.segment.size), 1):
                 data = line.data
@@ -170,7 +174,10 @@ class Snapshot:
                     if data.startswith(TRIAL):
                         yield decode_head(data)
                     elif data.startswith(SCORES):
-                        decode_overlay_head(data)
+                        overlay = decode_overlay_head(data)
+                        if places is not None:
+                            place = Place(overlay.at, index, line.offset, len(data), overlay.status)
+                            places.setdefault(overlay.trial, []).append(place)
                     else:
                         problem = line_problem(data)
                 except UNREADABLE as error:
@@ -178,22 +185,21 @@ class Snapshot:
                 if problem:
                     self.corrupt.append(f"{path} line {number}: {problem}")
                     self.corrupt_segments.add(path.name)
+        for held_places in (places or {}).values():
+            held_places.sort()
 
-    def overlay_places(self) -> dict[str, list[Place]]:
-        """Trial id -> its overlays in the segments, oldest first."""
-        found: dict[str, list[Place]] = {}
-        for index, held in enumerate(self.open_segments):
-            for line in lines(held.file, stop=held.segment.size):
-                if line.data.startswith(SCORES) and not line.torn:
-                    try:
-                        head = decode_overlay_head(line.data)
-                    except UNREADABLE:
-                        continue  # told of by `scan`
-                    place = Place(head.at, index, line.offset, len(line.data), head.status)
-                    found.setdefault(head.trial, []).append(place)
-        for places in found.values():
-            places.sort()
-        return found
+    def has_overlays(self) -> bool:
+        """Whether any later scores are in the segments."""
+        for held in self.open_segments:
+            if any(line.data.startswith(SCORES) for line in lines(held.file, stop=held.segment.size)):
+                return True
+        return False
+
+    def cells(self, places: dict[str, list[Place]]) -> Iterator[Cell]:
+        """The cell of every trial, with repeats; fills `places` as `scan` does."""
+        yield from self.select("arm, task, variant, instance_id, epoch")
+        for head in self.scan(places):
+            yield head.cell
 
     def read_at(self, place: Place) -> bytes:
         """The line of an overlay."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +14,7 @@ from weigh.store.artifacts import artifact_path
 from weigh.store.layout import RunFolder, Store
 from weigh.store.parquet import parquet_contents
 from weigh.store.reader import ReadReport, read_stored
-from weigh.store.snapshot import Snapshot
+from weigh.store.snapshot import Place, Snapshot
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,13 +66,14 @@ def _trials(folder: RunFolder) -> list[Finding]:
                 findings += _parquet(snapshot)
             if any(finding.level == "error" for finding in findings):
                 return findings
-            places = snapshot.overlay_places()
             for stored in read_stored(snapshot, report):
                 trial = stored.trial
                 if trial.id in ids:
                     findings.append(_error(folder.path, f"two trials have the id {trial.id}"))
                 ids[trial.id] = None
                 findings += _trial(folder, trial)
+            places: dict[str, list[Place]] = {}
+            deque(snapshot.scan(places), maxlen=0)
             findings += [
                 _error(folder.journal, f"scores of a trial that is not there: {trial_id}")
                 for trial_id in places
