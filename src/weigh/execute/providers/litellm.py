@@ -5,13 +5,16 @@ litellm costs several times what the `openai` provider costs per request; use th
 
 from __future__ import annotations
 
+import importlib
+import os
+from functools import cache
 from typing import Any
 
-import litellm
 import msgspec
 
 from weigh.define.decode import decode
 from weigh.execute.prices import parse_price
+from weigh.execute.providers.transport import says_context_length
 from weigh.execute.providers.wire import Response, chat_body, completion_body, to_output, without
 from weigh.protocols import Capability
 from weigh.records.errors import Error, ErrorKind, Failure
@@ -35,6 +38,16 @@ class LiteLLMOptions(msgspec.Struct, frozen=True, kw_only=True):
     omit: list[str] = []
     extra_body: dict[str, Any] = {}
     price: str | None = None
+
+
+@cache
+def _litellm() -> Any:
+    """The library, told not to fetch its price table from the network when it is imported, nor to report anything."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    library: Any = importlib.import_module("litellm")
+    library.suppress_debug_info = True
+    library.telemetry = False
+    return library
 
 
 class LiteLLMProvider:
@@ -61,7 +74,7 @@ class LiteLLMProvider:
 
     async def respond(self, request: Request) -> Output:
         """Answer one request. Raises `Failure`."""
-        options = self.options
+        options, litellm = self.options, _litellm()
         if isinstance(request, ChatRequest):
             call, body = litellm.acompletion, chat_body(request, self.model, extra=options.extra_body)
         elif isinstance(request, CompletionRequest):
@@ -86,12 +99,12 @@ class LiteLLMProvider:
 
 def _classified(cause: Exception) -> Error:
     """One of litellm's exceptions as an error with a kind."""
-    names = litellm.exceptions
+    names = _litellm().exceptions
     status = getattr(cause, "status_code", None)
     kind: ErrorKind = "provider"
     code = f"http_{status}" if status else type(cause).__name__
     transient = isinstance(status, int) and (status in (408, 409, 429) or status >= 500)
-    if isinstance(cause, names.ContextWindowExceededError):
+    if isinstance(cause, names.ContextWindowExceededError) or (status == 400 and says_context_length(str(cause))):
         kind, code, transient = "limit", "context_length", False
     elif isinstance(cause, names.APIConnectionError):
         code, transient = "connection", True
@@ -108,6 +121,4 @@ def _listed_cost(answer: Any) -> float | None:
 
 def create(model: str, options: dict[str, Any], *, concurrency: int | None) -> LiteLLMProvider:
     """Make the provider of `litellm/MODEL`."""
-    litellm.suppress_debug_info = True
-    litellm.telemetry = False
     return LiteLLMProvider(model, decode(options, LiteLLMOptions, f"litellm/{model}"))

@@ -144,7 +144,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, path: str = "
     message = f"HTTP {status}: {said}"
     kind: ErrorKind = "provider"
     code, transient, wait = f"http_{status}", False, None
-    if status in (400, 413, 422, 500) and _CONTEXT.search(text):
+    if status in (400, 413, 422, 500) and says_context_length(text):
         kind, code = "limit", "context_length"
     elif status in (400, 403) and _FILTER.search(text):
         code = "content_filter"
@@ -157,6 +157,11 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, path: str = "
     return Error(
         kind=kind, code=code, message=message[:500], transient=transient, retry_after=wait, detail=text[:2000] or None
     )
+
+
+def says_context_length(text: str) -> bool:
+    """Whether a server's words mean that the request is longer than the model's context; every server has its own."""
+    return _CONTEXT.search(text) is not None
 
 
 def garbage(body: bytes, cause: Exception) -> Error:
