@@ -17,7 +17,7 @@ from weigh.pipeline.reuse import rescore_trials
 from weigh.pipeline.scoring import Scoring, TaskKey
 from weigh.protocols import Scorer
 from weigh.records.errors import WeighError
-from weigh.records.run import Run
+from weigh.records.run import Invocation, MetricInfo, Run
 from weigh.records.trial import join_spec
 from weigh.score.registry import scorer_by_name
 from weigh.store.journal import JournalWriter
@@ -52,6 +52,7 @@ async def rescore(store: Store, run: Run, *, everything: bool = False, harness: 
         StoreError: The run cannot be read or written.
     """
     scorers: dict[TaskKey, tuple[Scorer, ...]] = {}
+    infos: dict[str, tuple[MetricInfo, ...]] = {}
     skipped: list[str] = []
     for task in run.tasks:
         spec = join_spec(task.name, task.variant)
@@ -60,10 +61,13 @@ async def rescore(store: Store, run: Run, *, everything: bool = False, harness: 
         except WeighError as error:
             skipped.append(f"{spec} keeps its scores: {error}")
             continue
+        infos[spec] = tuple(m.info() for m in metrics)
         scorers[task.name, task.variant] = tuple({m.scorer_name: m.scorer for m in metrics}.values())
     folder = store.open(run.id)
     scoring = Scoring(scorers)
     writer = f"{int(time.time())}-{secrets.token_hex(4)}"
+    invocation = Invocation(id=writer, started=time.time(), command="weigh rescore", metrics=infos)
+    folder.begin(invocation)
     async with AsyncExitStack() as stack:
         if any(s.needs_sandbox for group in scorers.values() for s in group):
             pool = SandboxPool(sandbox_spec(harness or Harness()))
@@ -71,5 +75,7 @@ async def rescore(store: Store, run: Run, *, everything: bool = False, harness: 
         journal = await stack.enter_async_context(JournalWriter(folder, writer))
         changed = list(await rescore_trials(folder, None, scoring, journal, everything=everything))
         await journal.flush()
+    summary = {"rescored": len(changed)}
+    folder.end(msgspec.structs.replace(invocation, ended=time.time(), summary=summary))
     await asyncio.to_thread(finish, folder)
     return Rescored(run=run, trials=len(changed), failed=sum(t.failed for t in changed), skipped=tuple(skipped))

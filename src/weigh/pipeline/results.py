@@ -15,6 +15,7 @@ import numpy as np
 
 from weigh.analyze.estimate import Estimate, Mde, estimate, estimate_epochs, mde, mde_unpaired_assumption
 from weigh.analyze.suite import Branch, Leaf, score_suite
+from weigh.pipeline.manifest import current
 from weigh.pipeline.questions import Errors, Questions, questions
 from weigh.records.run import MetricInfo, Run, SuiteNode, TaskInfo
 from weigh.records.trial import join_spec
@@ -102,6 +103,7 @@ def summarize(store: Store, run: Run, *, errors: Errors = "exclude", level: floa
         StoreError: The run cannot be read.
         DefinitionError: A metric cannot be computed (`pass@8` from 4 epochs), or `errors` cannot be applied.
     """
+    run = current(store, run)
     with open_dataset(store, [run.id]) as data:
         totals = _totals(data)
         rows: list[Row] = []

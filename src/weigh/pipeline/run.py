@@ -102,6 +102,7 @@ class Session:
         self.writer = f"{int(time.time())}-{secrets.token_hex(4)}"
         self.began = time.monotonic()
         self.usages: list[Usage] = []
+        self.copied: set[tuple[str, str, str, str, int]] = set()
         self.executed = 0
         self.reused = 0
         self.rescored = 0
@@ -255,9 +256,12 @@ class Session:
                 )
                 if self.stop.requested:
                     return
+                # What is done is given back first: two processes that each wait for the other's blocks would wait
+                # for ever. Others then finish what they hold, or die and leave it to us.
+                await journal.flush()
+                leases.release_all()
                 waiting = contested
                 if waiting:
-                    # Others hold these blocks: they finish them, or die and leave them to us.
                     await self.stop.sleep(POLL_SECONDS)
 
     def _claimed_cells(
@@ -272,7 +276,12 @@ class Session:
             if reuse.nothing_stored:
                 yield from self.cells(block)
             else:
-                yield from (cell for cell in self.cells(block) if reuse.fate(cell) in ("run", "copy"))
+                yield from (cell for cell in self.cells(block) if self._remains(reuse, cell))
+
+    def _remains(self, reuse: Reuse, cell: Cell) -> bool:
+        """Whether a cell is to be run; one that should have been copied is, when the copy was not there after all."""
+        fate = reuse.fate(cell)
+        return fate == "run" or (fate == "copy" and cell.identity not in self.copied)
 
     async def _copy(
         self, waiting: Sequence[Block], reuse: Reuse, journal: JournalWriter, leases: Leases
@@ -289,6 +298,7 @@ class Session:
             self.reused += len(copied)
             if missing or any(f == "run" for _, f in fates):
                 left.append(block)
+                self.copied.update(t.cell for t in copied)
             if self.stop.requested:
                 return left
         await journal.flush()
@@ -342,6 +352,7 @@ class Session:
                 "concurrency": asked.concurrency,
                 "host_class": host_class(),
             },
+            metrics={t.task.spec: t.info().metrics for t in self.prepared.tasks},
             provenance=provenance(task_folders(self.prepared), {a.arm.id: a.identity for a in self.arms}),
         )
 
@@ -483,7 +494,7 @@ def _manifest(request: RunRequest, harness: Harness, arms: Sequence[ArmPlan], pr
             "tasks": sorted((t.name, t.variant, t.digest) for t in tasks),
         }
     )
-    name = request.name or _default_name(request, arms)
+    name = request.name or _default_name(prepared, arms)
     return Run(
         id=f"{slug(name)}-{identity[:8]}",
         name=name,
@@ -497,11 +508,11 @@ def _manifest(request: RunRequest, harness: Harness, arms: Sequence[ArmPlan], pr
     )
 
 
-def _default_name(request: RunRequest, arms: Sequence[ArmPlan]) -> str:
+def _default_name(prepared: PreparedPlan, arms: Sequence[ArmPlan]) -> str:
     """Named after what is run on what: `starter-smollm2-135m-instruct+1`."""
-    first = re.sub(r"^.*/", "", ",".join(request.tasks).split(",")[0].split("::")[0])
+    names = [s.name for s in prepared.suites] or [t.name for t in prepared.tasks]
     more = f"+{len(arms) - 1}" if len(arms) > 1 else ""
-    return f"{first}-{arms[0].arm.id}{more}"
+    return f"{names[0]}{f'+{len(names) - 1}' if len(names) > 1 else ''}-{arms[0].arm.id}{more}"
 
 
 def slug(name: str) -> str:

@@ -101,6 +101,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         started, ended: Unix time; `ended` None while it runs (or when it was killed).
         command: The command line, secrets replaced.
         plan: limit, epochs, seed ... as asked this time.
+        metrics: By task spec, as the tasks had them this time; the last invocation's are the ones shown.
         provenance: weigh's version, python, packages, host, git commit and dirtiness, models' digests or served ids.
         summary: Counts at the end: planned, reused, done, failed by kind, stopped.
     """
@@ -110,5 +111,6 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ended: float | None = None
     command: str = ""
     plan: dict[str, Any] = {}
+    metrics: dict[str, tuple[MetricInfo, ...]] = {}
     provenance: dict[str, Any] = {}
     summary: dict[str, Any] = {}
