@@ -63,6 +63,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Questions needed to show a difference as large as the one observed with 80 % power."""
     resolution: float | None = None
     """q = n / n_star: at 1 and above the comparison is large enough for what it saw."""
+    p_adjusted: float | None = None
+    """After correction for a family of comparisons (`family.correct_comparisons`); None when none was made."""
     p_t: float | None = None
     p_permutation: float | None = None
     p_equivalence: float | None = None
