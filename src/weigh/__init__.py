@@ -73,6 +73,8 @@ if TYPE_CHECKING:
     from weigh.score.choice import ChoiceLetterScorer as ChoiceLetterScorer
     from weigh.score.choice import ChoiceScorer as ChoiceScorer
     from weigh.score.code import CodeScorer as CodeScorer
+    from weigh.score.instruction import InstructionScorer as InstructionScorer
+    from weigh.score.math import MathScorer as MathScorer
     from weigh.score.registry import register_scorer as register_scorer
 
 _HOMES = {
@@ -94,6 +96,8 @@ _HOMES = {
     "weigh.score.answer": "ExactMatchScorer F1Scorer NumericScorer RegexScorer SubstringScorer",
     "weigh.score.choice": "BitsPerByteScorer ChoiceLetterScorer ChoiceScorer",
     "weigh.score.code": "CodeScorer",
+    "weigh.score.instruction": "InstructionScorer",
+    "weigh.score.math": "MathScorer",
     "weigh.score.registry": "register_scorer",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
