@@ -73,7 +73,7 @@ _BUILT_IN: dict[str, _Entry] = {
     "server": _Entry(
         module="weigh.execute.providers.server",
         summary="starts a server's command, waits until it is healthy, uses it as openai, and stops it",
-        example="server/Qwen/Qwen3-0.6B::command='vllm serve {model} --port {port}'",
+        example='"server/Qwen/Qwen3-0.6B::command=vllm serve {model} --port {port}"',
     ),
     "llamacpp": _Entry(
         module="weigh.execute.providers.llamacpp",

@@ -1,6 +1,6 @@
 """Starts a model server by its command, waits until it is healthy, uses it as `openai`, and always stops it.
 
-    server/Qwen/Qwen3-0.6B::command="vllm serve {model} --port {port}"
+    -m "server/Qwen/Qwen3-0.6B::command=vllm serve {model} --port {port}"
 
 `{model}`, `{port}` and `{host}` are filled in. The server runs under `guard`, so that its whole process group ends with
 weigh, also after `kill -9`. Its output is drained, and its last lines are shown when it does not come up.
