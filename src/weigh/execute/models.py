@@ -87,7 +87,7 @@ def fetch(
     if is_url(name):
         return _fetch_url(name, sha256, root, report)
     if model := find(name):
-        return _fetch_known(model, root, report)
+        return fetch_known(model, root, report)
     path = Path(name).expanduser()
     if path.is_file():
         found = known_digest(path, root)
@@ -171,7 +171,8 @@ def _as_file(model: KnownModel, path: Path, source: str) -> ModelFile:
     )
 
 
-def _fetch_known(model: KnownModel, root: Path, report: Report) -> ModelFile:
+def fetch_known(model: KnownModel, root: Path, report: Report) -> ModelFile:
+    """`fetch` for an entry of a catalogue; `root` is the folder of model files."""
     final = _final_path(model, root)
     if final.is_file() and final.stat().st_size == model.size and known_digest(final, root) == model.sha256:
         return _as_file(model, final, "cache")

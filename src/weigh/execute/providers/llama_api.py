@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes as c
 import struct
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -93,6 +94,17 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     ),
 }
 
+_WARNING = 3
+
+
+def _print_warning(level: int, text: bytes, _data: object) -> None:
+    if level >= _WARNING and b"control-looking" not in text:
+        sys.stderr.write(text.decode(errors="replace"))
+
+
+_log = _LOG(_print_warning)  # kept here, since the library keeps only its address
+
+
 Entry = tuple[int, int, Sequence[int], bool]
 """A token of a batch: token, position, the sequences it belongs to, whether its logits are wanted."""
 
@@ -109,7 +121,6 @@ class Model:
 
     def __init__(self, path: str, *, n_ctx: int, n_seq: int, threads: int, n_batch: int = 512) -> None:
         self._lib = _library()
-        self._log = _LOG(lambda level, text, data: None)  # the server beside it sets a log of its own when it starts
         self.model = self._lib.llama_model_load_from_file(path.encode(), self._lib.llama_model_default_params())
         if not self.model:
             raise Unusable(f"{path} could not be loaded")
@@ -220,6 +231,7 @@ def _library() -> Any:
     except (OSError, AttributeError) as error:
         raise Unusable(f"the library of xllamacpp lacks a function: {error}") from error
     library.llama_backend_init()
+    library.llama_log_set(_log, None)
     return library
 
 
