@@ -54,21 +54,30 @@ async def test_commands_files_and_deadlines(engine, tmp_path):
         assert (result.limit, result.exit_code) == ("deadline", None)
         assert (await sandbox.exec(["echo", "again"])).stdout == "again\n"
     log = (tmp_path / "log").read_text().splitlines()
-    first = log[0]
+    first = log[1]
     for part in ("--network none", "--memory 300m", "--pids-limit 10", "--read-only", "--cap-drop ALL", "-e A=1"):
         assert part in first
     assert "docker.sock" not in first
-    assert [line.split()[0] for line in log] == ["run", "exec", "exec", "rm", "run", "exec", "rm"]
-    assert "word" not in log[1].replace("$WORD", "").replace("-e WORD", ""), "values stay off the command line"
+    assert [line.split()[0] for line in log] == ["image", "run", "exec", "exec", "rm", "run", "exec", "rm"]
+    assert "word" not in log[2].replace("$WORD", "").replace("-e WORD", ""), "values stay off the command line"
 
 
-async def test_an_engine_that_does_not_start_is_a_failure(tmp_path):
+async def test_a_container_that_does_not_start_is_a_failure(tmp_path):
+    path = tmp_path / "engine"
+    path.write_text('#!/bin/sh\n[ "$1" = image ] && exit 0\necho "no such image" >&2; exit 125\n')
+    path.chmod(0o755)
+    with pytest.raises(Failure, match="no such image"):
+        async with ContainerSandbox(SandboxSpec(mode="container", image="img"), engine=str(path)):
+            pass
+    with pytest.raises(CapabilityError, match="has no image"):
+        async with ContainerSandbox(SandboxSpec(mode="container"), engine=str(path)):
+            pass
+
+
+async def test_an_engine_that_does_not_answer_is_named(tmp_path):
     path = tmp_path / "engine"
     path.write_text("#!/bin/sh\necho 'no daemon' >&2; exit 125\n")
     path.chmod(0o755)
-    with pytest.raises(Failure, match="no daemon"):
-        async with ContainerSandbox(SandboxSpec(mode="container", image="img"), engine=str(path)):
-            pass
     with pytest.raises(CapabilityError, match="does not answer: no daemon"):
         async with ContainerSandbox(SandboxSpec(mode="container"), engine=str(path)):
             pass

@@ -26,6 +26,8 @@ from weigh.records.errors import CapabilityError, Error, Failure
 ENGINES = ("docker", "podman")
 _START_SECONDS = 120.0
 _USER = 1000
+# Nothing in there sends SIGKILL by itself but the memory limit.
+_LIMITS = {128 + signal.SIGKILL: "memory", 128 + signal.SIGXFSZ: "file_size", 128 + signal.SIGXCPU: "cpu"}
 
 
 class ContainerSandbox:
@@ -47,9 +49,12 @@ class ContainerSandbox:
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> ContainerSandbox:
-        self._engine = self._engine or find_engine()
+        engine, images = await find_engine((self._engine,) if self._engine else installed_engines())
+        self._engine = engine
         if not self.spec.image:
-            self.spec = msgspec.structs.replace(self.spec, image=await any_image(self._engine))
+            if not images:
+                raise CapabilityError(f"{Path(engine).name} has no image; name one with sandbox_options.image=IMAGE")
+            self.spec = msgspec.structs.replace(self.spec, image=images[0])
         if self.spec.network == "gateway" and not self.spec.gateway_socket:
             raise CapabilityError("a sandbox with network `gateway` needs the gateway's socket (gateway_socket)")
         self._folder = home().make()
@@ -92,19 +97,20 @@ class ContainerSandbox:
         )
         if ended.limit is not None:
             await self._stop()  # the engine's client is gone, what it started in there is not
-        elif ended.returncode in (125, 126, 127) and self._process is not None and not await self._alive():
+        elif ended.returncode in (125, 126, 127, 255) and (
+            b"OCI runtime" in ended.stderr[:200] or not await self._alive()
+        ):
             message = ended.stderr.decode(errors="replace").strip()[:300] or "the container is gone"
             raise Failure(Error(kind="sandbox", code="container", message=message, transient=True))
-        limit = ended.limit or {128 + signal.SIGXFSZ: "file_size", 128 + signal.SIGXCPU: "cpu"}.get(ended.returncode)
+        limit = ended.limit or _LIMITS.get(ended.returncode)
         return ExecResult(
             exit_code=None if limit else ended.returncode if ended.returncode >= 0 else 128 - ended.returncode,
             stdout=ended.stdout.decode(errors="replace"),
             stderr=ended.stderr.decode(errors="replace"),
             truncated=ended.truncated,
             timed_out=limit == "deadline",
-            # 137 is SIGKILL; nobody else in there sends one but the memory limit.
-            oom=ended.returncode == 137,
-            limit="memory" if ended.returncode == 137 and limit is None else limit,
+            oom=limit == "memory",
+            limit=limit,
             seconds=ended.seconds,
         )
 
@@ -155,7 +161,9 @@ class ContainerSandbox:
             process.stdin.close()
 
     async def _alive(self) -> bool:
-        return (await self._call(["exec", self._name, "true"], timeout=20.0)).returncode == 0
+        # Not by running something: the commands before may have used up its processes.
+        ended = await self._call(["inspect", "-f", "{{.State.Running}}", self._name], timeout=20.0)
+        return ended.stdout.strip() == b"true"
 
     async def _call(
         self,
@@ -208,27 +216,23 @@ class ContainerSandbox:
         return self._folder
 
 
-def find_engine() -> str:
-    """The path of Docker or Podman. Raises `CapabilityError` where there is neither."""
-    for name in ENGINES:
-        path = shutil.which(name)
-        if path:
-            return path
-    raise CapabilityError("neither docker nor podman is installed")
+def installed_engines() -> tuple[str, ...]:
+    """Paths of the engines that are installed, in the order in which they are tried."""
+    return tuple(path for name in ENGINES if (path := shutil.which(name)))
 
 
-async def any_image(engine: str) -> str:
-    """Some image that is there, for a probe. Raises `CapabilityError` where the engine does not answer or has none."""
-    ended = await run_process(
-        [engine, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], env=_engine_environment(), timeout=20.0
-    )
-    if ended.returncode != 0:
-        message = ended.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no answer"]
-        raise CapabilityError(f"{Path(engine).name} is installed but does not answer: {message[0]}")
-    names = [name for name in ended.stdout.decode().split() if "<none>" not in name]
-    if not names:
-        raise CapabilityError(f"{Path(engine).name} has no image; name one with sandbox_options.image=IMAGE")
-    return names[0]
+async def find_engine(engines: Sequence[str]) -> tuple[str, list[str]]:
+    """The first engine that answers, and its images. Raises `CapabilityError` where there is none."""
+    why = "neither docker nor podman is installed"
+    for engine in engines:
+        ended = await run_process(
+            [engine, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], env=_engine_environment(), timeout=20.0
+        )
+        if ended.returncode == 0:
+            return engine, [name for name in ended.stdout.decode().split() if "<none>" not in name]
+        last = ended.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no answer"]
+        why = f"{Path(engine).name} is installed but does not answer: {last[0]}"
+    raise CapabilityError(why)
 
 
 def _engine_environment() -> dict[str, str]:
