@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr
+from scipy.special import bdtr, ndtri
+
+from .distributions import p_from_z
 
 
 def mcnemar_exact(wins: ArrayLike, losses: ArrayLike) -> Any:
@@ -26,8 +28,6 @@ def mcnemar_exact(wins: ArrayLike, losses: ArrayLike) -> Any:
 def sign_wald(wins: int, losses: int) -> float:
     """The Wald form of the sign test, z = (w/m - 1/2) / sqrt(w/m (1 - w/m) / m), for people who compare with old
     numbers. Too eager: with 6 contested questions it calls 22 % of coin tosses a difference."""
-    from .distributions import p_from_z
-
     contested = wins + losses
     if contested == 0:
         return 1.0
@@ -38,8 +38,6 @@ def sign_wald(wins: int, losses: int) -> float:
 
 def critical_losses(contested: NDArray[np.int64], alpha: float) -> NDArray[np.int64]:
     """For each number of contested questions the largest smaller side that is still significant, -1 for none."""
-    from scipy.special import ndtri
-
     m: NDArray[np.int64] = np.asarray(contested, dtype=np.int64)
     guess = np.floor(m / 2 + ndtri(alpha / 2) * np.sqrt(np.maximum(m, 1)) / 2).astype(np.int64) + 2
     k: NDArray[np.int64] = np.clip(guess, -1, m)

@@ -42,18 +42,15 @@ def tango_interval(wins: ArrayLike, losses: ArrayLike, n: ArrayLike, level: floa
         raise ValueError("wins and losses together are at most n, and n is at least 1")
     z = z_two_sided(level)
     centre = (w - l) / size
-    low = _solve(w, l, size, -np.ones_like(centre), centre, z)
-    high = _solve(w, l, size, centre, np.ones_like(centre), -z)
-    return (float(low), float(high)) if low.ndim == 0 else (low, high)
-
-
-def _solve(w: Any, l: Any, size: Any, left: Any, right: Any, target: float) -> Any:  # noqa: E741
-    """Bisect: the score falls as delta grows."""
-    for _ in range(60):
+    # Bisect for both limits at once: the score falls as delta grows, from z at the lower limit to -z at the upper.
+    left, right = np.stack((-np.ones_like(centre), centre)), np.stack((centre, np.ones_like(centre)))
+    target = np.reshape([z, -z], (2,) + (1,) * centre.ndim)
+    for _ in range(56):
         middle = (left + right) / 2
         above = tango_score(w, l, size, middle) > target
         left, right = np.where(above, middle, left), np.where(above, right, middle)
-    return (left + right) / 2
+    low, high = (left + right) / 2
+    return (float(low), float(high)) if centre.ndim == 0 else (low, high)
 
 
 def tango_equivalence(wins: int, losses: int, n: int, margin: float) -> float:
