@@ -45,7 +45,7 @@ def row_of(store: Store, run: Run) -> dict[str, Any]:
         "tags": list(run.tags),
         "models": [a.id for a in run.arms],
         "tasks": [s.name for s in run.suites] or [join_spec(t.name, t.variant) for t in run.tasks],
-        "trials": summary.get("planned"),
+        "trials": sum(summary.get(key) or 0 for key in ("executed", "reused", "missing")) if summary else None,
         "failed": sum((summary.get("failed") or {}).values()) if summary else None,
         "ended": ended,
     }

@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def names(pattern: str | None) -> list[str]:
     """The names of tasks that a pattern lets through."""
     if pattern and pattern.endswith(".py"):
-        suites = set(default.suite_names())
-        return [n for n in default.load_file(pattern) if n not in suites]
+        registered = default.load_file(pattern)
+        return [n for n in registered if n not in default.suite_names()]
     known = default.task_names()
     found = [n for n in known if not pattern or fnmatch(n, pattern) or n == pattern]
     if pattern and not found:

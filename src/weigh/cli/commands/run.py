@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     what.add_argument(
         "-l", "--limit", type=limit, metavar="N",
-        help="instances of each task: a number (100), a range (10-20) or a fraction (0.1)",
+        help="instances of each task: a number (100), a range (10-20: the 10th to the 20th) or a fraction (0.1)",
     )  # fmt: skip
     what.add_argument("-k", "--epochs", type=positive, default=1, metavar="N", help="ask each instance N times")
     how = parser.add_argument_group("how")
@@ -85,7 +85,7 @@ def limit(text: str) -> int | float | str:
     first, dash, last = text.partition("-")
     try:
         if dash:
-            if 0 <= int(first) < int(last):
+            if 1 <= int(first) <= int(last):
                 return text
         elif "." in text:
             if 0 < float(text) <= 1:
