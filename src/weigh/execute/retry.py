@@ -64,13 +64,19 @@ class Circuit:
     """
 
     def __init__(self, *, failures: int = 10, seconds: float = 60.0, fatal: int = 3) -> None:
-        """Trip after `failures` connection failures in a row spread over `seconds`, or `fatal` fatal ones in a row."""
+        """Trip after `failures` connection failures in a row spread over `seconds`, or `fatal` fatal ones in a row.
+
+        Until the first success a quarter of that time and half of the failures are enough: then it is more likely a
+        wrong address than an outage.
+        """
         self._max_failures, self._max_seconds, self._max_fatal = failures, seconds, fatal
         self._failures = self._fatal = 0
         self._since = 0.0
+        self._ever = False
         self.reason: str | None = None
 
     def succeeded(self) -> None:
+        self._ever = True
         self._failures = self._fatal = 0
 
     def failed(self, error: Error) -> bool:
@@ -86,7 +92,10 @@ class Circuit:
             if self._failures == 0:
                 self._since = now
             self._failures += 1
-            if self._failures >= self._max_failures and now - self._since >= self._max_seconds:
+            enough, long = self._max_failures, self._max_seconds
+            if not self._ever:
+                enough, long = (enough + 1) // 2, long / 4
+            if self._failures >= enough and now - self._since >= long:
                 self.reason = f"the provider has not answered for {now - self._since:.0f} s: {error.message}"
         elif error.code != RATE_LIMITED:
             self._failures = self._fatal = 0  # it answered, if only with an error of this request's own
