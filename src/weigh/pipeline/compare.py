@@ -1,0 +1,374 @@
+"""`weigh compare`: is B better than A, task by task and as a whole?
+
+The numbers are those of `analyze`; what happens here is finding them, and withholding a verdict where the evidence
+does not carry one: when the arms failed unequally, or when seconds were taken on machines that cannot be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from weigh.analyze.correct import Correction
+from weigh.analyze.cost import CostComparison, compare_costs
+from weigh.analyze.family import correct_comparisons
+from weigh.analyze.paired import Comparison, compare_pairs
+from weigh.analyze.scope import GivenComparison, compare_given
+from weigh.analyze.suite import SuiteComparison, compare_suite
+from weigh.analyze.unequal import UnequalFailures, failed_unequally
+from weigh.pipeline.align import COSTS, Aligned, align, metadata, pick_metric, refuse_versions, task_pairs
+from weigh.pipeline.questions import Errors
+from weigh.pipeline.results import suite_members, suite_tree
+from weigh.pipeline.sides import Side, find_sides
+from weigh.records.errors import DefinitionError
+from weigh.records.run import MetricInfo, Run, SuiteNode
+from weigh.store.dataset import Dataset, open_dataset
+from weigh.store.layout import Store
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How to compare.
+
+    Attributes:
+        tasks: Specs or base names; empty for all that both have.
+        suite: Only this suite's tasks and aggregate.
+        metric: A metric or a cost (`tokens`, `seconds`, ...); None for each task's first.
+        by: A metadata field whose values make subgroups.
+        cluster: A metadata field whose values make clusters.
+        alpha: Of the tests.
+        margin: Differences this small are equivalent; None asks for no equivalence.
+        correction: Over tasks, and over subgroups.
+        errors: How failed trials count.
+        method: As in `compare_pairs`.
+        seed: Of the bootstrap and of Monte-Carlo permutations.
+    """
+
+    tasks: tuple[str, ...] = ()
+    suite: str | None = None
+    metric: str | None = None
+    by: str | None = None
+    cluster: str | None = None
+    alpha: float = 0.05
+    margin: float | None = None
+    correction: Correction = "holm"
+    errors: Errors = "exclude"
+    method: str = "auto"
+    seed: int = 0
+
+
+class Pairing(msgspec.Struct, frozen=True, kw_only=True):
+    """What was and was not paired.
+
+    Attributes:
+        paired: Questions compared.
+        only_a, only_b, changed, lost: Ids of those that were not: missing on one side, of another content, failed.
+        failures: The failures of both arms held against each other.
+    """
+
+    paired: int
+    only_a: tuple[str, ...] = ()
+    only_b: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    failures: UnequalFailures | None = None
+
+    @property
+    def note(self) -> str | None:
+        """What did not pair, in words; None when all did."""
+        parts = [
+            f"{len(ids)} {what} ({', '.join(ids[:3])}{', ...' if len(ids) > 3 else ''})"
+            for ids, what in (
+                (self.only_a, "only in A"),
+                (self.only_b, "only in B"),
+                (self.changed, "changed"),
+                (self.lost, "without an answer, since trials failed"),
+            )
+            if ids
+        ]
+        return "not paired: " + ", ".join(parts) if parts else None
+
+
+class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One task (or subgroup of one) compared.
+
+    Attributes:
+        task: The task's spec.
+        group: The subgroup's value; None for the whole task.
+        metric: Which.
+        score: The comparison of scores; None for a cost.
+        cost: The comparison of costs; None for a score.
+        given: The same for *these tasks* only, when both arms have epochs enough.
+        pairing: What was and was not paired.
+        withheld: Why no verdict is given although there are numbers.
+        cluster_from: Where clusters come from.
+    """
+
+    task: str
+    metric: MetricInfo
+    pairing: Pairing
+    group: str | None = None
+    score: Comparison | None = None
+    cost: CostComparison | None = None
+    given: GivenComparison | None = None
+    withheld: str | None = None
+    cluster_from: str | None = None
+
+    @property
+    def verdict(self) -> str:
+        """`better`, `worse`, `equivalent`, `unresolved`, or `withheld`."""
+        if self.withheld is not None:
+            return "withheld"
+        made = self.score or self.cost
+        return made.verdict if made is not None else "unresolved"
+
+
+class SuiteRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A suite's aggregate compared; `missing` says why there is none."""
+
+    suite: str
+    aggregation: str
+    comparison: SuiteComparison | None = None
+    missing: str | None = None
+    withheld: str | None = None
+
+    @property
+    def verdict(self) -> str:
+        """As of a task."""
+        if self.withheld is not None:
+            return "withheld"
+        return self.comparison.verdict if self.comparison is not None else "unresolved"
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """Two arms compared.
+
+    Attributes:
+        a, b: Labels; a difference is b - a.
+        arms_a, arms_b: The run and arm behind each.
+        rows: Tasks in the order of the runs.
+        groups: Subgroups, when asked for.
+        suites: Aggregates.
+        options: How it was compared.
+        notes: Lines for people.
+    """
+
+    a: str
+    b: str
+    arms_a: tuple[str, ...]
+    arms_b: tuple[str, ...]
+    rows: tuple[TaskRow, ...]
+    groups: tuple[TaskRow, ...] = ()
+    suites: tuple[SuiteRow, ...] = ()
+    options: Options = Options()
+    notes: tuple[str, ...] = ()
+
+
+def compare(store: Store, words: Sequence[str], options: Options | None = None) -> list[Report]:
+    """Compare what the words name: every later side with the first one.
+
+    Raises:
+        StoreError, DefinitionError: See `find_sides` and `task_pairs`; a wrong metric, field or method.
+    """
+    options = options or Options()
+    sides = find_sides(store, words)
+    with open_sides(store, sides) as data:
+        return [compare_sides(store, data, sides[0], side, options) for side in sides[1:]]
+
+
+def open_sides(store: Store, sides: Iterable[Side]) -> Dataset:
+    """The data set of all runs that sides need."""
+    return open_dataset(store, sorted({m.run.id for s in sides for m in s.members}))
+
+
+def compare_sides(store: Store, data: Dataset, a: Side, b: Side, options: Options) -> Report:
+    """Compare side b with side a."""
+    aligned: dict[str, Aligned] = {}
+    rows: list[TaskRow] = []
+    groups: list[TaskRow] = []
+    notes: list[str] = []
+    suites = _suites(a, b, options.suite)
+    wanted = options.tasks or (tuple(suite_members(suites[0])) if options.suite else ())
+    for name, ours, theirs in task_pairs(a, b, wanted):
+        refuse_versions(name, ours, theirs)
+        metric = pick_metric(ours, options.metric)
+        pairs = align(data, a, b, name, ours, theirs, metric, errors=options.errors, cluster=options.cluster)
+        aligned[name] = pairs
+        rows.append(compare_task(pairs, options, withheld=_host_difference(store, a, b, metric)))
+        if options.by:
+            groups += _subgroups(data, pairs, options)
+    rows = _corrected(rows, options.correction)
+    return Report(
+        a=a.label,
+        b=b.label,
+        arms_a=_names(a),
+        arms_b=_names(b),
+        rows=tuple(rows),
+        groups=tuple(_corrected(groups, options.correction)),
+        suites=tuple(_suite_row(s, aligned, rows, options) for s in suites),
+        options=options,
+        notes=tuple(notes),
+    )
+
+
+def compare_task(pairs: Aligned, options: Options, *, group: str | None = None, withheld: str | None = None) -> TaskRow:
+    """Compare one task's aligned questions. Raises `DefinitionError` for a method that does not fit."""
+    failures = failed_unequally(pairs.failed_a, pairs.failed_b, alpha=options.alpha)
+    pairing = Pairing(
+        paired=pairs.n,
+        only_a=pairs.only_a,
+        only_b=pairs.only_b,
+        changed=pairs.changed,
+        lost=pairs.lost,
+        failures=failures,
+    )
+    if failures.unequal and options.errors == "exclude":
+        withheld = failures.reason
+    base = TaskRow(
+        task=pairs.task,
+        metric=pairs.metric,
+        pairing=pairing,
+        group=group,
+        withheld=withheld,
+        cluster_from=pairs.cluster_from,
+    )
+    if pairs.metric.name in COSTS:
+        late_a, late_b = (pairs.timeouts_a > 0).tolist(), (pairs.timeouts_b > 0).tolist()
+        cost = compare_costs(pairs.a, pairs.b, alpha=options.alpha, timed_out_a=late_a, timed_out_b=late_b)
+        return msgspec.structs.replace(base, cost=cost)
+    try:
+        score = compare_pairs(
+            pairs.a,
+            pairs.b,
+            clusters=None if pairs.clusters is None else pairs.clusters.tolist(),
+            alpha=options.alpha,
+            margin=options.margin,
+            method=options.method,
+            lower_is_better=pairs.metric.lower_is_better,
+            seed=options.seed,
+        )
+    except ValueError as error:
+        raise DefinitionError(f"task {pairs.task}: {error}") from None
+    given = None
+    if pairs.epochs_a and pairs.metric.reduce == "mean":
+        given = compare_given(
+            pairs.epochs_a,
+            pairs.epochs_b,
+            alpha=options.alpha,
+            lower_is_better=pairs.metric.lower_is_better,
+            seed=options.seed,
+        )
+    return msgspec.structs.replace(base, score=score, given=given)
+
+
+def subset(pairs: Aligned, keep: Any) -> Aligned:
+    """The aligned questions at some positions; what did not pair stays with the whole."""
+    at = np.flatnonzero(keep)
+    return msgspec.structs.replace(
+        pairs,
+        keys=pairs.keys[at],
+        ids=pairs.ids[at],
+        context=tuple(pairs.context[i] for i in at),
+        a=pairs.a[at],
+        b=pairs.b[at],
+        epochs_a=[pairs.epochs_a[i] for i in at] if pairs.epochs_a else [],
+        epochs_b=[pairs.epochs_b[i] for i in at] if pairs.epochs_b else [],
+        clusters=None if pairs.clusters is None else pairs.clusters[at],
+        failed_a=np.zeros(0),
+        failed_b=np.zeros(0),
+        timeouts_a=pairs.timeouts_a[at],
+        timeouts_b=pairs.timeouts_b[at],
+        only_a=(),
+        only_b=(),
+        changed=(),
+        lost=(),
+    )
+
+
+def _subgroups(data: Dataset, pairs: Aligned, options: Options) -> list[TaskRow]:
+    """Subgroups by a metadata field (or by an axis that varies within the sides)."""
+    field = options.by or ""
+    values = metadata(data, field)
+    own = [values.get(key.split("|")[0].split("#")[0]) for key in pairs.keys]
+    if not any(v is not None for v in own):
+        raise DefinitionError(f"--by {field}: no question of {pairs.task} has this metadata field")
+    labels = np.array([v if v is not None else "(none)" for v in own], dtype=object)
+    return [compare_task(subset(pairs, labels == label), options, group=str(label)) for label in sorted(set(labels))]
+
+
+def _corrected(rows: Sequence[TaskRow], correction: Correction) -> list[TaskRow]:
+    """Rows whose verdicts follow the corrected p; withheld ones take no part."""
+    places = [i for i, row in enumerate(rows) if row.score is not None and row.withheld is None]
+    scores = [row.score for i, row in enumerate(rows) if i in set(places) and row.score is not None]
+    fixed = dict(zip(places, correct_comparisons(scores, correction), strict=True))
+    return [msgspec.structs.replace(row, score=fixed[i]) if i in fixed else row for i, row in enumerate(rows)]
+
+
+def _suites(a: Side, b: Side, wanted: str | None) -> list[SuiteNode]:
+    """Suites that a run of side A was started with (and B's, where A has none)."""
+
+    def of(side: Side) -> dict[str, SuiteNode]:
+        return {s.name: s for m in side.members for s in m.run.suites}
+
+    found = of(a) or of(b)
+    if wanted is None:
+        return list(found.values())
+    if wanted not in found:
+        raise DefinitionError(
+            f"neither run was started with a suite {wanted!r} (they have {', '.join(found) or 'none'})"
+        )
+    return [found[wanted]]
+
+
+def _suite_row(suite: SuiteNode, aligned: dict[str, Aligned], rows: Sequence[TaskRow], options: Options) -> SuiteRow:
+    base = SuiteRow(suite=suite.name, aggregation=suite.aggregation)
+    members = suite_members(suite)
+    lacking = [m for m in members if m not in aligned or aligned[m].n == 0]
+    if suite.aggregation == "none":
+        return msgspec.structs.replace(base, missing="this suite has no aggregation")
+    if lacking:
+        return msgspec.structs.replace(base, missing=f"no paired questions for {', '.join(lacking)}")
+    if len({aligned[m].metric.lower_is_better for m in members}) > 1 or options.metric in COSTS:
+        return msgspec.structs.replace(base, missing="its tasks' numbers cannot be added up")
+    made = compare_suite(
+        suite_tree(suite),
+        {m: (aligned[m].a, aligned[m].b) for m in members},
+        clusters={m: c.tolist() for m in members if (c := aligned[m].clusters) is not None} or None,
+        alpha=options.alpha,
+        margin=options.margin,
+        lower_is_better=aligned[members[0]].metric.lower_is_better,
+        seed=options.seed,
+    )
+    withheld = next((r.withheld for r in rows if r.task in members and r.withheld), None)
+    return msgspec.structs.replace(base, comparison=made, withheld=withheld)
+
+
+def _host_difference(store: Store, a: Side, b: Side, metric: MetricInfo) -> str | None:
+    """Seconds are only comparable between machines of one class under one load; says why when they are not."""
+    if metric.name != "seconds":
+        return None
+
+    def conditions(side: Side) -> set[str]:
+        return {c for m in side.members for c in run_conditions(store, m.run)}
+
+    ours, theirs = conditions(a), conditions(b)
+    if ours == theirs and len(ours) == 1:
+        return None
+    shown = f"{' | '.join(sorted(ours))} against {' | '.join(sorted(theirs))}"
+    return f"seconds were not taken under the same conditions: {shown}"
+
+
+def run_conditions(store: Store, run: Run) -> set[str]:
+    """Host class and concurrency of every invocation that executed trials of a run."""
+    folder = store.open(run.id)
+    return {
+        f"{i.plan.get('host_class', 'unknown host')}, concurrency {i.plan.get('concurrency') or 'default'}"
+        for i in folder.invocations()
+        if i.summary.get("executed")
+    }
+
+
+def _names(side: Side) -> tuple[str, ...]:
+    return tuple(f"{m.run.id}:{m.arm.id}" for m in side.members)

@@ -1,0 +1,198 @@
+"""What is put on each side of the balance: from words like `latest`, `nightly:qwen` or `revision=v5.8.0` to arms.
+
+A word is a run (its id, a prefix, its name, `latest`), a run with an arm (`RUN:ARM`), or a filter on axes
+(`model=qwen*,harness=default`). A filter may match many arms (one for each model size, say): they are then compared
+context by context, each with the arm of the other side that agrees on every axis on which the side varies.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from weigh.pipeline.manifest import current
+from weigh.records.arm import Arm, Axis
+from weigh.records.errors import DefinitionError, StoreError, suggest
+from weigh.records.run import Run
+from weigh.store.layout import Store
+
+RUN_FIELDS = ("run", "arm", "group", "tag", "name", "variant")
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """An arm of a run.
+
+    Attributes:
+        run: The run, with its latest metrics.
+        arm: The arm.
+        variant: Only tasks of this variant (a glob); None for all.
+    """
+
+    run: Run
+    arm: Arm
+    variant: str | None = None
+
+    def axis(self, name: str) -> Axis:
+        """The value of an axis, `harness`, `model`, ...; None where the arm has none."""
+        return self.arm.axes.get(name)
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is compared.
+
+    Attributes:
+        label: For tables.
+        members: The arms, newest runs first.
+    """
+
+    label: str
+    members: tuple[Member, ...]
+
+    def values(self, axis: str) -> set[Axis]:
+        """The values that an axis takes on this side."""
+        return {m.axis(axis) for m in self.members}
+
+    @property
+    def varying(self) -> set[str]:
+        """Axes that take more than one value on this side."""
+        names = {name for m in self.members for name in m.arm.axes}
+        return {name for name in names if len(self.values(name)) > 1}
+
+
+def find_sides(store: Store, words: Sequence[str]) -> list[Side]:
+    """Resolve what the user wrote, at least two sides in all.
+
+    One word that names a run of several arms stands for its arms.
+
+    Raises:
+        StoreError: There is no such run, or no arm matches a filter.
+        DefinitionError: A word is ambiguous, or fewer than two things are left to compare.
+    """
+    runs = [current(store, run) for run in store.runs()]
+    if not runs:
+        raise StoreError(f"there are no runs in {store.path}; is --store right?")
+    sides: list[Side] = []
+    for word in words:
+        if "=" in word:
+            sides.append(_filtered(runs, word))
+        else:
+            sides += _of_run(store, runs, word, alone=len(words) == 1)
+    if len(sides) < 2:
+        have = f"{sides[0].label} is one arm" if sides else "nothing was named"
+        raise DefinitionError(f"a comparison takes two things, and {have}; name another run, RUN:ARM or filter")
+    return _distinct(sides)
+
+
+def _of_run(store: Store, runs: Sequence[Run], word: str, *, alone: bool) -> list[Side]:
+    ref, _, arm_name = word.partition(":")
+    found = store.find(ref)
+    run = next(r for r in runs if r.id == found.id)
+    arms = list(run.arms)
+    if arm_name:
+        arms = [a for a in arms if a.id == arm_name] or [a for a in arms if fnmatch.fnmatch(a.id, arm_name)]
+        if not arms:
+            names = [a.id for a in run.arms]
+            raise StoreError(f"run {run.id} has no arm {arm_name!r}{suggest(arm_name, names)} (it has {_list(names)})")
+    if len(arms) > 1 and not alone:
+        names = [a.id for a in arms]
+        raise DefinitionError(
+            f"run {run.id} has {len(arms)} arms ({_list(names)}): write {run.name}:{names[0]}, or name the run alone "
+            "to compare its arms with each other"
+        )
+    label = (lambda arm: arm.id) if len(run.arms) > 1 else (lambda arm: run.name)
+    return [Side(label=label(arm), members=(Member(run=run, arm=arm),)) for arm in arms]
+
+
+def _filtered(runs: Sequence[Run], word: str) -> Side:
+    conditions: dict[str, str] = {}
+    for part in word.split(","):
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip():
+            raise DefinitionError(f"{word!r}: {part!r} is not key=value")
+        conditions[key.strip()] = value.strip()
+    axes = sorted({name for run in runs for arm in run.arms for name in arm.axes})
+    for key in conditions:
+        if key not in axes and key not in RUN_FIELDS:
+            known = [*axes, *RUN_FIELDS]
+            raise DefinitionError(f"{word!r}: no run has an axis {key!r}{suggest(key, known)} (known: {_list(known)})")
+    newest: dict[tuple[str, str], Member] = {}
+    for run in runs:
+        for arm in run.arms:
+            if not _matches(run, arm, conditions):
+                continue
+            member = Member(run=run, arm=arm, variant=conditions.get("variant"))
+            # The same arm in several runs counts once for each set of tasks: the newest run that has them.
+            newest.setdefault((arm.digest, _tasks(run)), member)
+    if not newest:
+        raise StoreError(f"no arm matches {word!r}; `weigh ls runs` shows what there is")
+    return Side(label=word, members=tuple(newest.values()))
+
+
+def _matches(run: Run, arm: Arm, conditions: dict[str, str]) -> bool:
+    for key, wanted in conditions.items():
+        if key == "variant":
+            ok = any(fnmatch.fnmatchcase(t.variant, wanted) for t in run.tasks)
+        elif key == "tag":
+            ok = any(fnmatch.fnmatchcase(tag, wanted) for tag in run.tags)
+        else:
+            own = {"run": run.id, "arm": arm.id, "group": run.group, "name": run.name}.get(key, arm.axes.get(key))
+            ok = own is not None and (
+                fnmatch.fnmatchcase(str(own), wanted) or (key == "run" and run.id.startswith(wanted))
+            )
+        if not ok:
+            return False
+    return True
+
+
+def _tasks(run: Run) -> str:
+    return " ".join(sorted(f"{t.name}:{t.variant}:{t.digest}" for t in run.tasks))
+
+
+def _distinct(sides: list[Side]) -> list[Side]:
+    """Labels that tell sides apart, and a refusal of a thing held against itself."""
+    seen: dict[frozenset[tuple[str, str, str]], str] = {}
+    for side in sides:
+        identity = frozenset((m.run.id, m.arm.id, m.variant or "") for m in side.members)
+        if identity in seen:
+            raise DefinitionError(f"'{seen[identity]}' and '{side.label}' are the same arm of the same run")
+        seen[identity] = side.label
+    labels = [s.label for s in sides]
+    out = []
+    for side in sides:
+        member = side.members[0]
+        label = side.label if labels.count(side.label) == 1 else f"{member.run.id}:{member.arm.id}"
+        out.append(Side(label=label, members=side.members))
+    return out
+
+
+def contexts(sides: Sequence[Side]) -> list[str]:
+    """The axes on which arms within a side differ; sides are held against each other where these agree.
+
+    Raises:
+        DefinitionError: A side has two arms that agree on all of them, so that neither can be preferred.
+    """
+    rest = sorted(set().union(*(s.varying for s in sides)))
+    for side in sides:
+        seen: dict[tuple[Axis, ...], Member] = {}
+        for member in side.members:
+            context = tuple(member.axis(name) for name in rest)
+            other = seen.setdefault(context, member)
+            # The same arm in two runs is no choice to make: the newest run that has a task serves it.
+            if other.arm.digest != member.arm.digest and _overlap(other, member):
+                raise DefinitionError(
+                    f"'{side.label}' matches {other.arm.id} of run {other.run.id} and {member.arm.id} of run "
+                    f"{member.run.id}; narrow it, e.g. with run={other.run.id}"
+                )
+    return rest
+
+
+def _overlap(one: Member, other: Member) -> bool:
+    tasks = {(t.name, t.variant) for t in one.run.tasks}
+    return any((t.name, t.variant) in tasks for t in other.run.tasks)
+
+
+def _list(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
