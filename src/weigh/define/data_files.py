@@ -39,7 +39,8 @@ def select_files(names: Sequence[str], split: str | None, subset: str | None, wh
         chosen = [n for n in chosen if _matches(n, subset, split)]
         if not chosen:
             known = sorted({w for n in data for w in _words(n)})
-            raise DataError(f"data {where!r}: no files for subset {subset!r}{suggest(subset, known) or _list(data)}")
+            hint = f"{suggest(subset, known) or _list(data)} (subset=null takes all)"
+            raise DataError(f"data {where!r}: no files for subset {subset!r}{hint}")
     if split:
         for name in (split, *_ALIASES.get(split, ())):
             with_split = [n for n in chosen if _matches(n, name, subset)]

@@ -7,16 +7,16 @@ With HF_HUB_OFFLINE=1 nothing is asked of the network and what is in the caches 
 
 from __future__ import annotations
 
+import importlib
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from weigh.define.data_files import format_of, select_files
-from weigh.define.package_data import fetch_package
 from weigh.records.digest import digest, digest_file
 from weigh.records.errors import DataError, WeighError
 
@@ -64,6 +64,9 @@ def fetch(
     """
     scheme = url.split("://", 1)[0]
     handler = SCHEMES.get(scheme, _fetch_fsspec)
+    if isinstance(handler, str):
+        module, _, name = handler.partition(":")
+        handler = cast("Fetch", getattr(importlib.import_module(module), name))
     return handler(url, split, subset, revision, cache_folder(cache) / "data")
 
 
@@ -215,5 +218,5 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-SCHEMES: dict[str, Fetch] = {"hf": _fetch_hub, "package": fetch_package}
-"""Schemes with a way of their own; all others go through fsspec."""
+SCHEMES: dict[str, Fetch | str] = {"hf": _fetch_hub, "package": "weigh.define.package_data:fetch_package"}
+"""Schemes with a way of their own, as a function or as where to import it from; all others go through fsspec."""
