@@ -121,7 +121,8 @@ class Dataset:
         )
         columns = self.arrays(query, [*([] if measure else [scorer]), *given.values()])
         texts = {
-            name: np.ma.filled(columns[name].astype(object), None)
+            # `filled(None)` would mean "the default fill value", the text `?`.
+            name: np.where(np.ma.getmaskarray(columns[name]), None, np.ma.getdata(columns[name]).astype(object))
             for name in ("instance_digest", "instance_id", "cluster", "status")
         }
         numbers: Any = np.ma.filled(np.ma.asarray(columns["value"], dtype=float), np.nan)
