@@ -28,7 +28,8 @@ from weigh.store.snapshot import Place, Snapshot, parquet_identity
 
 ROWS = 2048
 """Rows in a group at most: what is read at once when single trials are looked up."""
-GROUP_BYTES = 16_000_000
+GROUP_BYTES = 4_000_000
+"""Bytes in a group at most: DuckDB holds several of them while it writes."""
 _MODULUS = 1 << 128
 _encode = msgspec.json.Encoder().encode
 
@@ -185,16 +186,16 @@ class Staged:
     @property
     def source(self) -> str:
         """The rows as a DuckDB table function."""
-        size = max(1 << 24, self.longest + 1024)
+        size = max(1 << 20, self.longest + 1024)
         return (
             f"read_json({quoted(self.path)}, format='newline_delimited', columns={duck_columns()}, "
             f"maximum_object_size={size})"
         )
 
     @property
-    def memory(self) -> str:
-        """What DuckDB needs for it: several of the longest lines beside its usual."""
-        return f"{96 + 12 * (self.longest >> 20)}MB"
+    def memory(self) -> int:
+        """Megabytes DuckDB needs for it: several of the longest lines beside its usual."""
+        return 96 + 12 * (self.longest >> 20)
 
 
 def _number(record: bytes) -> int:
@@ -210,12 +211,18 @@ def _write_parquet(staged: Staged, target: Path, merged: list[str]) -> None:
         f"copy (from {staged.source}) to {quoted(target)} (format parquet, compression zstd, "
         f"row_group_size {ROWS}, row_group_size_bytes {GROUP_BYTES}, kv_metadata {{{pairs}}})"
     )
-    with connect(memory=staged.memory, spill=target.parent / "spill") as connection:
-        try:
-            connection.execute(query)
-        except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
-            raise StoreError(f"cannot write {target}: {reason}.\nThe journal was kept; nothing is lost.") from error
+    limits = [f"{staged.memory}MB", f"{8 * staged.memory}MB"]  # the second for trials that are all very large
+    for last, limit in enumerate(limits, 1):
+        with connect(memory=limit, spill=target.parent / "spill") as connection:
+            try:
+                connection.execute(query)
+                break
+            except duckdb.Error as error:
+                if isinstance(error, duckdb.OutOfMemoryException) and last < len(limits):
+                    target.unlink(missing_ok=True)
+                    continue
+                reason = str(error).splitlines()[0]
+                raise StoreError(f"cannot write {target}: {reason}.\nThe journal was kept; nothing is lost.") from error
     handle = os.open(target, os.O_RDONLY)
     try:
         os.fsync(handle)
