@@ -137,7 +137,8 @@ def test_looking_at_a_run(place: Path) -> None:
     assert [(r["trials"], r["failed"], r["ended"], r["tasks"]) for r in runs] == [(40, 0, "done", ["capitals"])]
     assert run_json(place, "ls", "runs", "--group", "h") == []
     (row,) = run_json(place, "results", "first")
-    assert (row["n"], row["score"]) == (40, 0.75)
+    assert (row["n"], row["score"], row["n_clusters"], row["interval_method"]) == (40, 0.75, None, "wilson")
+    assert row["low"] < 0.75 < row["high"]
     trials = run_json(place, "results", "first", "--trials")
     assert len(trials) == 40
     shown = weigh(place, "trial", str(trials[0]["id"]))

@@ -41,12 +41,12 @@ class Bar:
         return f"{self.arm}  {self.task}"
 
     def rate(self, now: float) -> float | None:
-        """Executed trials a second; None before there is anything to divide."""
+        """Executed trials a second; None before there is enough to divide."""
         executed = self.done - self.reused
         if self.started is None or executed < 1:
             return None
         passed = (self.ended or now) - self.started
-        return executed / passed if passed > 0 else None
+        return executed / passed if passed >= 0.5 else None
 
     def eta(self, now: float) -> float | None:
         """Seconds until this bar is full, at its present rate."""
