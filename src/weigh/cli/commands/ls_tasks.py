@@ -9,14 +9,18 @@ from typing import Any
 from weigh.cli.flags import UsageError, add_format, closest
 from weigh.cli.table import Column, render
 from weigh.cli.terminal import say
-from weigh.cli.words import about
+from weigh.cli.words import about, many
 from weigh.define.registry import default
 
 HELP = "Tasks that can be run: weigh's own, installed plug-ins', or those of a file."
 
 
+MANY = 20
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pattern", nargs="?", help="only names that match, e.g. 'arc*'; or a file, e.g. ./my_bench.py")
+    parser.add_argument("--all", action="store_true", help="also the members of large suites, one by one")
     add_format(parser)
 
 
@@ -30,6 +34,12 @@ def names(pattern: str | None) -> list[str]:
     if pattern and not found:
         raise UsageError(f"no task matches '{pattern}'{closest(pattern, known)}")
     return found
+
+
+def families() -> dict[str, str]:
+    """Suites of many tasks, by task: their members are shown as one line."""
+    suites = [default.suite(name) for name in default.suite_names()]
+    return {t: s.name for s in suites if len(s.tasks) >= MANY for t in s.tasks if isinstance(t, str)}
 
 
 def row_of(name: str) -> dict[str, Any]:
@@ -47,7 +57,9 @@ def row_of(name: str) -> dict[str, Any]:
 
 
 def run(args: argparse.Namespace) -> int:
-    rows = [row_of(name) for name in names(args.pattern)]
+    found = names(args.pattern)
+    folded = families() if args.format == "table" and not args.pattern and not args.all else {}
+    rows = [row_of(name) for name in found if name not in folded]
     columns = [
         Column("name", "task"),
         Column("asks", "asks for"),
@@ -59,6 +71,9 @@ def run(args: argparse.Namespace) -> int:
     shown = [c for c in columns if args.format != "table" or any(r[c.key] for r in rows)]
     print(render(shown, rows, args.format))
     if args.format == "table":
-        say("\nevery task also has the variants zero, Nshot (3shot), mc, rc, bpb, chat and completion where they fit;")
+        say()
+        for suite in sorted(set(folded.values())):
+            say(f"and {many(list(folded.values()).count(suite), 'task')} of the suite {suite} (--all lists them)")
+        say("every task also has the variants zero, Nshot (3shot), mc, rc, bpb, chat and completion where they fit;")
         say("weigh show TASK says what the model will see")
     return 0
