@@ -59,6 +59,10 @@ class LlamaCppOptions(msgspec.Struct, frozen=True, kw_only=True):
 class LlamaCppProvider:
     """One model in one process.
 
+    Attributes:
+        use_direct_scoring: Whether continuations are scored in batches; turns False where the installed build of
+            llama.cpp does not allow it, and then they are scored through its server, token by token.
+
     Args:
         model: A known model's name, or the path or URL of a GGUF file.
         options: See there.
@@ -87,7 +91,7 @@ class LlamaCppProvider:
         self._client: OpenAIProvider | None = None
         self._forced: ForcedScorer | None = None
         self._forced_transport: Transport | None = None
-        self._unusable = False
+        self.use_direct_scoring = True
         self._starts = 0
         self._starting = asyncio.Lock()
 
@@ -107,6 +111,11 @@ class LlamaCppProvider:
 
     async def __aexit__(self, *exc: object) -> None:
         await self._stop()
+
+    @property
+    def pid(self) -> int | None:
+        """Of llama.cpp's process, while it runs."""
+        return self._process.pid if self._process else None
 
     async def identity(self) -> dict[str, Any]:
         """The file's digest, and the chat template's where it is not the file's own. Downloads nothing it need not."""
@@ -140,7 +149,7 @@ class LlamaCppProvider:
             raise
 
     async def _score(self, request: LoglikelihoodRequest) -> Output:
-        if not self._unusable:
+        if self.use_direct_scoring:
             process = await self._start()
             try:
                 reply = await process.ask(
@@ -153,7 +162,7 @@ class LlamaCppProvider:
             except Failure as failure:
                 if failure.error.code != "unusable":
                     raise
-                self._unusable = True
+                self.use_direct_scoring = False
         await self._serve()
         assert self._forced is not None
         return await self._forced.score(request)
