@@ -13,17 +13,13 @@ from weigh.records.errors import DefinitionError, WeighError, suggest
 
 
 def load_file(file: Path) -> None:
-    """Import a Python file, once for each content it has; modules beside it can be imported by it.
-
-    An edited file is imported again, so that a notebook or a test sees what it says now.
+    """Import a Python file; modules beside it can be imported by it. Each call imports what the file says now.
 
     Raises:
         DefinitionError: It does not exist, has a syntax error, or raises while it is imported.
     """
     source = read_source(file)
     name = f"weigh_file_{digest([str(file), digest_bytes(source)], size=6)}"
-    if name in sys.modules:
-        return
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None:
         raise DefinitionError(f"{file} cannot be imported")
