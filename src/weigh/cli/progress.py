@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 PLAIN_EVERY = 10.0
+FORETELL = 8
 BAR = 24
 
 
@@ -49,8 +50,8 @@ class Bar:
         return executed / passed if passed >= 0.5 else None
 
     def eta(self, now: float) -> float | None:
-        """Seconds until this bar is full, at its present rate."""
-        rate = self.rate(now)
+        """Seconds until this bar is full, at its present rate; None while too few trials are done to tell."""
+        rate = self.rate(now) if self.done - self.reused >= FORETELL else None
         return (self.cells - self.done) / rate if rate else None
 
 
