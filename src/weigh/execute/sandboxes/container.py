@@ -133,6 +133,7 @@ class ContainerSandbox:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            cwd=self._folder,  # Podman's monitor leaves a file where it stands when memory runs out
             start_new_session=True,
         )
         assert self._process.stdout and self._process.stderr
@@ -179,6 +180,7 @@ class ContainerSandbox:
         return await run_process(
             [self._engine, *arguments],
             env={**_engine_environment(), **(env or {})},
+            cwd=str(self._folder or "/"),
             stdin=stdin,
             timeout=timeout,
             output_limit=output_limit,
