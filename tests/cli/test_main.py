@@ -31,6 +31,14 @@ def test_every_command_builds_and_documents_each_flag(name: str) -> None:
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_prints_its_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*name.split(), "--help"])
+    assert ended.value.code == 0
+    assert f"usage: weigh {name}" in " ".join(capsys.readouterr().out.split())
+
+
 def test_every_command_is_in_the_reference() -> None:
     reference = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
     for name in COMMANDS:

@@ -50,6 +50,9 @@ def build(name: str, command: ModuleType) -> Parser:
     shared = parser.add_argument_group("shared by all commands")
     shared.add_argument("-c", "--config", metavar="FILE", help="a TOML or YAML file with flags as keys")
     shared.add_argument("--debug", action="store_true", help="show tracebacks")
+    for action in options(parser):
+        # Written out here, since `parse` takes argparse's own defaults away to see what was typed.
+        action.help = (action.help or "").replace("%(default)s", str(action.default))
     return parser
 
 
