@@ -14,7 +14,7 @@ from weigh.analyze.suite import Branch, Leaf, compare_suite
 binary = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=60)
 averaged = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=40)
 real = st.lists(st.tuples(*(st.floats(-1e3, 1e3, allow_subnormal=False),) * 2), min_size=2, max_size=25)
-relaxed = settings(max_examples=60, deadline=None)
+relaxed = settings(max_examples=60, deadline=None, database=None)
 
 
 def arms(pairs: list[tuple[float, float]], scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
