@@ -79,9 +79,11 @@ class TestInASandbox:
         assert "timeout" in score.explanation
         score = await judge(said, sandbox, "def add(a, b):\n    while a == 1: pass\n    return a + b")
         assert statuses(score) == ["timeout", "passed", "passed"]
+        score = await judge(said, sandbox, "import time\ntime.sleep(60)", scorer=CodeScorer(seconds=0.2))
+        assert "timeout" in score.explanation
         loop = "while True:\n        try:\n            while True: pass\n        except BaseException: pass"
         stubborn = f"def add(a, b):\n    {loop}"
-        score = await judge(said, sandbox, stubborn)
+        score = await judge(said, sandbox, stubborn, scorer=CodeScorer(seconds=0.1))
         assert statuses(score) == ["timeout"] * 3
 
     async def test_memory_and_recursion_are_the_programs_own_fault(self, said, sandbox):

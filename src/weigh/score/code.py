@@ -23,6 +23,9 @@ from weigh.score.base import BaseScorer, reply, scorer_error
 from weigh.score.driver import DRIVER
 from weigh.score.program import python_program, without_fence
 
+_PATIENCE = 2.0
+_STARTING = 5.0  # seconds for the interpreter itself, on a machine with much else to do
+
 
 class TestResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How one test ended: `passed`, `failed` (an assertion), `error` (raised), `timeout`, `exit` (left the program)."""
@@ -40,7 +43,8 @@ class CodeScorer(BaseScorer, frozen=True, kw_only=True):
 
     Attributes:
         partial: Give the share of tests passed instead.
-        seconds: Allowed for each test, and for loading the program. `inputs["timeout"]` overrides it.
+        seconds: CPU time allowed for each test, and for loading the program; `inputs["timeout"]` overrides it. Wall
+            time may be twice that, so that a busy machine fails no program that is only waiting for its turn.
         memory_mb: Address space of the Python process, besides the sandbox's own limit.
         command: For other languages: a command that runs `{file}`, e.g. `("node", "{file}")`. The file holds setup,
             program, tests, and `footer`; it has to leave with exit code 0 and to have reached the footer.
@@ -78,12 +82,13 @@ class CodeScorer(BaseScorer, frozen=True, kw_only=True):
             "source": source,
             "tests": tests,
             "seconds": seconds,
+            "patience": _PATIENCE * seconds,
             "memory": self.memory_mb << 20,
         }
         ended = await sandbox.exec(
             ["python3", "-I", "-c", DRIVER],
             stdin=msgspec.json.encode(job),
-            timeout=seconds * (len(tests) + 1) + 2.0,
+            timeout=_PATIENCE * seconds * (len(tests) + 1) + _STARTING,
             output_limit=200_000,
         )
         reports = _reports(ended.stdout, token)
@@ -121,7 +126,7 @@ class CodeScorer(BaseScorer, frozen=True, kw_only=True):
         await sandbox.write_file(self.filename, "\n".join(p for p in parts if p).encode())
         ended = await sandbox.exec(
             [part.replace("{file}", self.filename) for part in self.command],
-            timeout=float(inputs.get("timeout", self.seconds)),
+            timeout=_PATIENCE * float(inputs.get("timeout", self.seconds)) + _STARTING,
         )
         if ended.exit_code == 127:
             raise _broken(f"{self.command[0]!r} is not in the sandbox", ended)
