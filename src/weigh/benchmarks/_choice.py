@@ -6,7 +6,7 @@ A row is either as the Hub publishes the set, which differs from set to set, or 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from weigh import AccuracyMetric, Instance, RankedFormatter, Task
 
@@ -17,8 +17,8 @@ RANKED = tuple(AccuracyMetric(name) for name in ("choice:character", "choice", "
 class ChoiceTask(Task):
     """A multiple-choice benchmark, asked as ranked continuations (`rc`) unless `mc` is asked for."""
 
-    formatter = RankedFormatter()
-    metrics = RANKED
+    formatter: ClassVar[Any] = RankedFormatter()
+    metrics: ClassVar[tuple[Any, ...]] = RANKED
 
     def instance(self, row: Any, index: int) -> Instance | None:
         if isinstance(row.get("choices"), list) and "answer" in row:

@@ -45,7 +45,8 @@ class HumanEval(Task):
     def instance(self, row: Any, index: int) -> Instance | None:
         return Instance(
             id=row["task_id"],
-            question=row["prompt"],
+            # A prompt that ends in a line break would split the token most models begin the body with.
+            question=row["prompt"].strip(),
             gold_answer=row["canonical_solution"],
             inputs={"prompt": row["prompt"], "tests": row["test"], "entry_point": row["entry_point"]},
         )
@@ -56,7 +57,7 @@ register_variant(
     "chat",
     formatter=ChatFormatter(
         question_prefix="Complete this Python function. Reply with all of it in one code block.\n\n```python\n",
-        question_suffix="```",
+        question_suffix="\n```",
     ),
     sampling_params=SamplingParams(temperature=0.0, max_tokens=768),
 )

@@ -51,4 +51,4 @@ class HumanEvalShort(HumanEval):
     def instance(self, row: Any, index: int) -> Instance | None:
         if len(row["canonical_solution"].strip()) > LONGEST:
             return None
-        return super().instance(row | {"prompt": row["prompt"].strip("\n") + "\n"}, index)
+        return super().instance(row, index)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from weigh import AccuracyMetric, DataSource, Instance, RankedFormatter, register
+from weigh import AccuracyMetric, DataSource, Instance, RankedFormatter, register, register_variant
 from weigh.benchmarks._choice import ChoiceTask
 
 DATA = (
@@ -35,3 +35,7 @@ class Trivia(ChoiceTask):
             choices=tuple(row[f"answer_{letter}"] for letter in "abcd"),
             gold_answer="ABCD".index(row["correct_answer"]),
         )
+
+
+# Answers of one to three words: their whole likelihood tells more than the likelihood by length.
+register_variant("trivia", "rc", formatter=Trivia.formatter, metrics=Trivia.metrics)
