@@ -50,6 +50,8 @@ class CostComparison(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     reason: str
     alpha: float = 0.05
+    p_adjusted: float | None = None
+    """After correction for a family of comparisons; None when none was made."""
 
 
 def compare_costs(

@@ -52,6 +52,8 @@ class GivenComparison(msgspec.Struct, frozen=True, kw_only=True):
     scope: str = THESE_TASKS
     alpha: float = 0.05
     lower_is_better: bool = False
+    p_adjusted: float | None = None
+    """After correction for a family of comparisons; None when none was made."""
 
 
 def compare_given(

@@ -74,6 +74,11 @@ class SuiteComparison(msgspec.Struct, frozen=True, kw_only=True):
     p_equivalence: float | None = None
     p_permutation: float | None = None
     lower_is_better: bool = False
+    wins: int = 0
+    losses: int = 0
+    ties: int = 0
+    resolution: float | None = None
+    """q = n / N*: whether so many questions are enough for a difference as large as the one observed."""
 
 
 def task_weights(tree: Leaf | Branch, counts: Mapping[str, int]) -> dict[str, float] | None:
@@ -121,10 +126,13 @@ def score_suite(tree: Leaf | Branch, estimates: Mapping[str, Estimate], *, level
             n=sum(counts.values()), mean=None, se=None, low=None, high=None, level=level, method="none",
             note="this suite has no aggregation",
         )  # fmt: skip
-    mean = sum(weight * (estimates[name].mean or 0.0) for name, weight in weights.items())
+    mean = 0.0
     parts = []
     for name, weight in weights.items():
         one = estimates[name]
+        if one.mean is None:
+            raise ValueError(f"task {name} has no mean: the suite has no aggregate without it")
+        mean += weight * one.mean
         parts.append((weight, one.error, (one.n_clusters or one.n) - 1))
     se, df = combine(parts)
     half = t_two_sided(level, df) * se if se is not None else None
@@ -182,8 +190,10 @@ def compare_suite(
             lower_is_better=lower_is_better,
         )  # fmt: skip
     units, parts, by_task = [], [], []
+    ups = downs = 0
     for name, weight in weights.items():
         x, y = data[name]
+        ups, downs = ups + int(np.count_nonzero(y > x)), downs + int(np.count_nonzero(y < x))
         sums, se, df = _task(y - x, None if clusters is None else clusters.get(name))
         units.append(weight * sums)
         parts.append((weight, se, df))
@@ -201,8 +211,10 @@ def compare_suite(
     p_tasks, reason_tasks = _over_tasks(np.array(by_task), alpha)
     half = t_two_sided(1 - alpha, df) * se if se is not None else None
     shown = made.p is not None and made.p <= alpha
+    n = sum(int(data[name][0].size) for name in weights)
+    mde80 = detectable(alpha) * se if se else None
     return SuiteComparison(
-        n=sum(int(data[name][0].size) for name in weights),
+        n=n,
         n_tasks=len(weights),
         mean_a=mean_a,
         mean_b=mean_b,
@@ -215,7 +227,7 @@ def compare_suite(
         p_tasks=p_tasks,
         reason_tasks=reason_tasks,
         approximate=half is not None and (abs(difference) > half) != shown,
-        mde80=detectable(alpha) * se if se else None,
+        mde80=mde80,
         verdict=verdict,
         reason=reason,
         scope=SCOPE,
@@ -225,6 +237,10 @@ def compare_suite(
         p_equivalence=p_equivalence,
         p_permutation=made.p_permutation,
         lower_is_better=lower_is_better,
+        wins=downs if lower_is_better else ups,
+        losses=ups if lower_is_better else downs,
+        ties=n - ups - downs,
+        resolution=(difference / mde80) ** 2 if mde80 and difference else None,
     )
 
 
