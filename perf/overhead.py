@@ -43,10 +43,10 @@ def server(delay: float) -> Iterator[int]:
         process.wait()
 
 
-def measure(way: str, trials: int, flight: int, delay: float) -> dict[str, float] | None:
+def measure(way: str, trials: int, flight: int, delay: float, python: str = sys.executable) -> dict[str, float] | None:
     """Run one way in its own process tree; None where it is not installed."""
     with server(delay) as port, tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(HERE / "overhead_ways.py"), way, str(trials), str(flight), str(port), folder]
+        command = [python, str(HERE / "overhead_ways.py"), way, str(trials), str(flight), str(port), folder]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.perf_counter()
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "NO_COLOR": "1"})
@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--delays", nargs="*", type=float, default=[0.0, 0.05])
     parser.add_argument("--repeat", type=int, default=1, help="take the best of so many (of wall and CPU each)")
     parser.add_argument("--memory", action="store_true", help="peak memory of weigh at 10,000 and 100,000 trials")
+    parser.add_argument("--peers-python", default=sys.executable, help="the Python that the other harnesses live in")
     parser.add_argument("--json", help="write the results here too")
     options = parser.parse_args()
     results = []
@@ -97,10 +98,15 @@ def main() -> None:
         )
         print("|---|---|---|---|---|---|---|---|---|")
         for delay in options.delays:
+            # All ways in turn, then again: a machine's speed drifts, and what is compared should drift together.
+            runs: dict[str, list[dict[str, float] | None]] = {way: [] for way in options.ways}
+            for _ in range(options.repeat):
+                for way in options.ways:
+                    python = options.peers_python if way in ("inspect", "lm-eval") else sys.executable
+                    runs[way].append(measure(way, options.trials, options.flight, delay, python))
             floor: dict[str, float] | None = None
             for way in options.ways:
-                runs = [measure(way, options.trials, options.flight, delay) for _ in range(options.repeat)]
-                found_runs = [r for r in runs if r is not None]
+                found_runs = [r for r in runs[way] if r is not None]
                 if not found_runs:
                     print(f"| {way} | {delay * 1000:.0f} ms | not installed | | | | | | |")
                     continue

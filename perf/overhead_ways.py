@@ -143,7 +143,7 @@ class Overhead(Task):
     metrics = (AccuracyMetric(scorer=ExactMatchScorer),)
 
     def instance(self, row, index):
-        return Instance(question=row["q"], gold_answer=row["a"], metadata={"id": str(index)})
+        return Instance(question=row["q"], gold_answer=row["a"], id=str(index))
 """
 
 
