@@ -53,7 +53,7 @@ def _flat(row: Row, shape: Shape, level: float) -> dict[str, Any]:
         shown["score"] = f"{shape(e.mean)}{error} {unit}".rstrip()
         if e.low is not None and e.high is not None:
             shown["interval"] = f"{shape(e.low)} to {shape(e.high)}"
-    if row.mde80 is not None and row.mde80.value is not None:
+    if row.mde80 is not None and row.mde80.value:  # a spread of 0 does not mean that 0 could be seen
         shown["mde80"] = shape(row.mde80.value)
     return {
         "run": row.run,

@@ -1,0 +1,101 @@
+"""`weigh compare`: is B really better than A, by how much, where, and at what cost?"""
+
+from __future__ import annotations
+
+import argparse
+
+from weigh.analyze.paired import METHODS
+from weigh.cli.compare_output import as_csv, as_json, write
+from weigh.cli.compare_text import report_text
+from weigh.cli.flags import UsageError, add_format, add_store
+from weigh.pipeline.compare import Options, compare_sides, open_sides
+from weigh.pipeline.sides import find_sides
+from weigh.store.layout import Store
+
+HELP = """Compare arms question by question. A, B ... are runs (id, name, `latest`), RUN:ARM, or filters on axes
+(model=qwen*,harness=default). A run of several arms alone stands for its arms. Differences are B - A."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("sides", nargs="+", metavar="A B", help="what to compare; A is the old one")
+    parser.add_argument("-t", "--task", action="append", default=[], metavar="SPEC", help="only this task (repeatable)")
+    parser.add_argument("--suite", metavar="NAME", help="only this suite: its tasks and its aggregate")
+    parser.add_argument(
+        "--metric", metavar="NAME",
+        help="a metric, or a cost: tokens, new, cached, generated, seconds, cost, turns, tool_calls "
+        "(default: each task's first metric)",
+    )  # fmt: skip
+    parser.add_argument("--by", metavar="FIELD", help="subgroups by a metadata field")
+    parser.add_argument("--cluster", metavar="FIELD", help="questions that share this metadata field belong together")
+    parser.add_argument("--alpha", type=share, default=0.05, metavar="P", help="of the tests (default: %(default)s)")
+    parser.add_argument(
+        "--margin", type=margin, metavar="M",
+        help="differences smaller than this do not matter: 1pp (a percentage point) or 0.01",
+    )  # fmt: skip
+    parser.add_argument(
+        "--correction", choices=("holm", "bh", "none"), default="holm",
+        help="for looking at many tasks, pairs or subgroups (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--errors", choices=("exclude", "zero", "fail"), default="exclude",
+        help="how failed trials count: in no mean, as 0, or as a refusal (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--method", choices=METHODS, default="auto",
+        help="the test; sign-wald is what older viewers use, too eager with few contested questions (default: auto)",
+    )  # fmt: skip
+    parser.add_argument("-o", "--output", metavar="FILE", help="write it to a file instead of the terminal")
+    add_store(parser)
+    add_format(parser)
+
+
+def share(text: str) -> float:
+    """A number strictly between 0 and 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number between 0 and 1, e.g. 0.05")
+    return value
+
+
+def margin(text: str) -> float:
+    """A difference: `1pp` is 0.01."""
+    number = text.strip().removesuffix("pp")
+    try:
+        value = float(number) / (100 if number != text.strip() else 1)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a margin: write 1pp for a percentage point, or 0.01")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    store = Store(args.store)
+    options = Options(
+        tasks=tuple(args.task),
+        suite=args.suite,
+        metric=args.metric,
+        by=args.by,
+        cluster=args.cluster,
+        alpha=args.alpha,
+        margin=args.margin,
+        correction=args.correction,
+        errors=args.errors,
+        method=args.method,
+    )
+    sides = find_sides(store, args.sides)
+    if len(sides) > 2:
+        raise UsageError(f"{len(sides)} arms; name two of them: {', '.join(s.label for s in sides)}")
+    with open_sides(store, sides) as data:
+        report = compare_sides(store, data, sides[0], sides[1], options)
+    if args.format == "json":
+        text = as_json(report)
+    elif args.format == "csv":
+        text = as_csv(report)
+    else:
+        text = report_text(report, args.format)
+    write(text, args.output)
+    return 0
