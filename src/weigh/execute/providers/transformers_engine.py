@@ -166,7 +166,8 @@ class Engine:
             cache, shared = DynamicCache(), 0
         else:
             cache = copy.deepcopy(kept)
-            cache.crop(shared)
+            if shared < len(known):
+                cache.crop(shared - len(known))  # negative: this many off the end
         if shared < len(prefix):
             rest = torch.tensor([prefix[shared:]], device=self.model.device)
             # Only the cache is wanted; one position is enough of the logits.
