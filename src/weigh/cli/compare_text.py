@@ -1,4 +1,4 @@
-"""Two arms compared, as a person reads it: who A and B are, the table, what must be known with it, and the conclusion."""
+"""Two arms compared, as a person reads it: who A and B are, the table, what must be known with it, the conclusion."""
 
 from __future__ import annotations
 
@@ -96,12 +96,13 @@ def _reason(row: TaskRow) -> str | None:
 
 
 def _how(report: Report, rows: Sequence[dict[str, Any]]) -> list[str]:
-    lines = []
-    for name in sorted({r["metric"] for r in rows if r["lower_is_better"] and r["kind"] == "task"}):
-        lines.append(f"{name}: lower is better")
-    for row in report.rows:
-        if row.cluster_from and row.score is not None:
-            lines.append(f"{row.task}: {row.score.n_clusters} clusters, from {row.cluster_from}, are the units")
+    lower = sorted({r["metric"] for r in rows if r["lower_is_better"] and r["kind"] == "task"})
+    lines = [f"{name}: lower is better" for name in lower]
+    lines += [
+        f"{row.task}: {row.score.n_clusters} clusters, from {row.cluster_from}, are the units"
+        for row in report.rows
+        if row.cluster_from and row.score is not None
+    ]
     zeros = [f"{r['task']} {r['n_zero']}" for r in rows if r["n_zero"]]
     if zeros:
         lines.append(f"questions left out of B / A because a cost is 0 (not out of the shift): {', '.join(zeros)}")

@@ -126,10 +126,11 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SuiteRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A suite's aggregate compared; `missing` says why there is none."""
+    """A suite's aggregate compared; `missing` says why there is none. `metric` is that of its first task."""
 
     suite: str
     aggregation: str
+    metric: MetricInfo | None = None
     comparison: SuiteComparison | None = None
     missing: str | None = None
     withheld: str | None = None
@@ -299,11 +300,14 @@ def _subgroups(data: Dataset, pairs: Aligned, options: Options) -> list[TaskRow]
 
 
 def _corrected(rows: Sequence[TaskRow], correction: Correction) -> list[TaskRow]:
-    """Rows whose verdicts follow the corrected p; withheld ones take no part."""
-    places = [i for i, row in enumerate(rows) if row.score is not None and row.withheld is None]
-    scores = [row.score for i, row in enumerate(rows) if i in set(places) and row.score is not None]
-    fixed = dict(zip(places, correct_comparisons(scores, correction), strict=True))
-    return [msgspec.structs.replace(row, score=fixed[i]) if i in fixed else row for i, row in enumerate(rows)]
+    """Rows whose verdicts follow the corrected p; withheld ones take no part. Each scope is a family of its own."""
+    out = list(rows)
+    for part in ("score", "cost", "given"):
+        places = [i for i, row in enumerate(rows) if row.withheld is None and getattr(row, part) is not None]
+        fixed = correct_comparisons([getattr(rows[i], part) for i in places], correction)
+        for i, one in zip(places, fixed, strict=True):
+            out[i] = msgspec.structs.replace(out[i], **{part: one})
+    return out
 
 
 def _suites(a: Side, b: Side, wanted: str | None) -> list[SuiteNode]:
@@ -342,7 +346,7 @@ def _suite_row(suite: SuiteNode, aligned: dict[str, Aligned], rows: Sequence[Tas
         seed=options.seed,
     )
     withheld = next((r.withheld for r in rows if r.task in members and r.withheld), None)
-    return msgspec.structs.replace(base, comparison=made, withheld=withheld)
+    return msgspec.structs.replace(base, comparison=made, withheld=withheld, metric=aligned[members[0]].metric)
 
 
 def _host_difference(store: Store, a: Side, b: Side, metric: MetricInfo) -> str | None:
@@ -356,7 +360,7 @@ def _host_difference(store: Store, a: Side, b: Side, metric: MetricInfo) -> str 
     ours, theirs = conditions(a), conditions(b)
     if ours == theirs and len(ours) == 1:
         return None
-    shown = f"{' | '.join(sorted(ours))} against {' | '.join(sorted(theirs))}"
+    shown = f"{' | '.join(sorted(ours)) or 'unknown'} against {' | '.join(sorted(theirs)) or 'unknown'}"
     return f"seconds were not taken under the same conditions: {shown}"
 
 
@@ -366,7 +370,7 @@ def run_conditions(store: Store, run: Run) -> set[str]:
     return {
         f"{i.plan.get('host_class', 'unknown host')}, concurrency {i.plan.get('concurrency') or 'default'}"
         for i in folder.invocations()
-        if i.summary.get("executed")
+        if i.summary.get("executed") or i.ended is None  # one that runs, or was killed, has executed something too
     }
 
 
