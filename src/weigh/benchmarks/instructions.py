@@ -40,7 +40,7 @@ def questions() -> Iterator[tuple[str, str, list[Constraint]]]:
         short = [{"kind": "words", "min": 2, "max": 8}]
         yield "short", f"Write a sentence about {topic} of at most eight words.", short
     for topic, word in OPENINGS:
-        starts = {"kind": "starts_with", "text": word + " "}
+        starts = {"kind": "regex", "pattern": rf"^{word}\b"}
         yield "open", f'Write a sentence about {topic} that begins with the word "{word}".', [starts]
     for word in CAPITALS:
         exact = {"kind": "regex", "pattern": f"^{word.upper()}\\.?$"}
