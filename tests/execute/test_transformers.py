@@ -1,0 +1,115 @@
+"""The transformers provider, and the proof that llama.cpp's scores are those of the same weights computed plainly."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from importlib.util import find_spec
+
+import pytest
+
+from weigh.execute import models
+from weigh.records.errors import CapabilityError, Failure
+from weigh.records.request import ChatRequest, CompletionRequest, LoglikelihoodRequest, Message, SamplingParams
+
+if find_spec("torch") is None or find_spec("transformers") is None:
+    pytest.skip("needs torch and transformers: pip install 'weigh[transformers]'", allow_module_level=True)
+
+from weigh.execute.providers import llamacpp
+from weigh.execute.providers.transformers import TransformersProvider, create
+
+pytestmark = pytest.mark.model
+MODEL = "smollm2-135m-instruct"
+QUESTIONS = [
+    LoglikelihoodRequest(
+        context=context,
+        continuations=(
+            " it evaporates and rises into the air.",
+            " carbon dioxide, which they turn into sugar",
+            " The capital of France is Paris, on the Seine",
+        ),
+        unconditional_context="Answer:",
+    )
+    for context in (
+        "The water cycle begins when the sun heats the ocean, and then",
+        "Question: Which gas do plants take in?\nAnswer:",
+        "Question: What is the capital of France?\nAnswer:",
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def weights() -> models.ModelFile:
+    try:
+        return models.fetch(MODEL)
+    except CapabilityError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"needs the weights of {MODEL}: {error}")
+
+
+@pytest.fixture
+async def provider(weights: models.ModelFile) -> AsyncIterator[TransformersProvider]:
+    async with create(MODEL, {"device": "cpu"}, concurrency=None) as provider:
+        yield provider
+
+
+async def test_it_chats_completes_and_stops(provider: TransformersProvider) -> None:
+    sampling = SamplingParams(max_tokens=8, stop=("11",))
+    requests = [
+        CompletionRequest(prompt="1 2 3 4 5 6 7 8", sampling=sampling),
+        CompletionRequest(prompt="Here is a list: 1 2 3 4 5 6 7 8", sampling=sampling),  # padded beside the first
+        ChatRequest(messages=(Message(role="user", content="Say hello."),), sampling=SamplingParams(max_tokens=6)),
+        CompletionRequest(prompt="word " * 9000, sampling=sampling),
+    ]
+    first, second, chat, long = await asyncio.gather(*map(provider.respond, requests), return_exceptions=True)
+    assert not isinstance(first, BaseException) and not isinstance(second, BaseException)
+    assert first.text.startswith(" 9 10") and "11" not in first.text and first.finish_reason == "stop"
+    assert second.text.startswith(" 9 10")
+    assert not isinstance(chat, BaseException) and chat.text and chat.usage.generated == 6
+    assert isinstance(long, Failure) and long.error.code == "context_length"
+
+
+async def test_a_seed_means_what_it_says(provider: TransformersProvider) -> None:
+    def asked(seed: int) -> CompletionRequest:
+        return CompletionRequest(prompt="Once", sampling=SamplingParams(temperature=1.5, max_tokens=4, seed=seed))
+
+    one, other, again = await asyncio.gather(*map(provider.respond, (asked(1), asked(2), asked(1))))
+    assert one.text == again.text != other.text
+
+
+async def test_identity_names_weights_and_dtype(provider: TransformersProvider, weights: models.ModelFile) -> None:
+    assert await provider.identity() == {"provider": "transformers", "dtype": "float32", "sha256": weights.sha256}
+
+
+async def test_shared_beginnings_change_no_score(provider: TransformersProvider) -> None:
+    few = "Question: Which gas do we breathe?\nAnswer: oxygen\n\n"
+    question = QUESTIONS[1]
+    first = LoglikelihoodRequest(context=few + question.context, continuations=question.continuations)
+    second = LoglikelihoodRequest(context=few + QUESTIONS[2].context, continuations=question.continuations)
+    fresh = await provider.respond(second)
+    await provider.respond(first)
+    reused = await provider.respond(second)
+    assert (reused.usage.cached or 0) > (await provider.respond(QUESTIONS[0])).continuations[0].num_tokens
+    for one, other in zip(fresh.continuations, reused.continuations, strict=True):
+        assert one.logprob == pytest.approx(other.logprob, abs=1e-3)
+
+
+async def test_llamacpp_scores_what_transformers_scores(provider: TransformersProvider) -> None:
+    """Within 0.05 nats a token on average; what remains is llama.cpp's rounding of activations to 8 bits."""
+    if find_spec("xllamacpp") is None:
+        pytest.skip("needs xllamacpp: pip install 'weigh[llamacpp]'")
+    plain = await asyncio.gather(*map(provider.respond, QUESTIONS))
+    async with llamacpp.create(MODEL, {}, concurrency=None) as embedded:
+        fast = await asyncio.gather(*map(embedded.respond, QUESTIONS))
+    difference, tokens = 0.0, 0
+    for one, other in zip(plain, fast, strict=True):
+        for a, b in zip(one.continuations, other.continuations, strict=True):
+            assert a.num_tokens == b.num_tokens
+            assert a.unconditional_logprob is not None and b.unconditional_logprob is not None
+            for x, y in ((a.logprob, b.logprob), (a.unconditional_logprob, b.unconditional_logprob)):
+                assert abs(x - y) / a.num_tokens < 0.15
+                difference += abs(x - y)
+                tokens += a.num_tokens
+    assert difference / tokens < 0.05
