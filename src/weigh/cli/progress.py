@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PLAIN_EVERY = 10.0
 FORETELL = 8
 BAR = 24
+SHOWN = 12
 
 
 @dataclass
@@ -219,13 +220,16 @@ class LiveWatcher(Watcher):
         """Nothing: the bars are redrawn by themselves."""
 
     def _draw(self) -> Any:
+        from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
         now = time.monotonic()
         table = Table.grid(padding=(0, 2))
+        for _ in range(4):
+            table.add_column(no_wrap=True, overflow="ellipsis")
         bars = list(self.tally.bars.values())
-        for bar in [b for b in bars if b.started is not None and b.ended is None][:12]:
+        for bar in [b for b in bars if b.started is not None and b.ended is None][:SHOWN]:
             full = round(BAR * bar.done / bar.cells) if bar.cells else 0
             drawn = Text("█" * full, style="green") + Text("░" * (BAR - full), style="bright_black")
             table.add_row(bar.arm, bar.task, drawn, Text(facts(bar, now), style="red" if bar.failed else ""))
@@ -235,8 +239,8 @@ class LiveWatcher(Watcher):
             total.append(dollars(self.tally.cost))
         if self.tally.failed:
             total.append(failures(self.tally.failed))
-        table.add_row(Text("all", style="bold"), "", "", "  ".join(total)) if cells else None
-        return table
+        whole = Text("all  ", style="bold") + Text("  ".join(total), style="not bold")
+        return Group(table, whole) if cells else Text("preparing ...")
 
 
 def watcher(*, quiet: bool = False) -> Watcher:
