@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from weigh.cli.progress import Watcher
+from weigh.cli.progress import LiveWatcher, Watcher
 from weigh.pipeline.request import Notice, Plan, Planned, TaskPlan, TrialDone
 from weigh.records.errors import Error
 from weigh.records.instance import Instance
@@ -60,3 +60,12 @@ def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
         watch(planned(1))
         watch(TrialDone(trial=trial(0)))
     assert capsys.readouterr().err == ""
+
+
+def test_live_bars_end_in_the_same_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    with LiveWatcher() as watch:
+        watch(planned(2))
+        watch(TrialDone(trial=trial(0)))
+        assert watch._draw() is not None
+        watch(TrialDone(trial=trial(1, error=Error(kind="provider", message="no"))))
+    assert "a  sciq:mc  2/2" in capsys.readouterr().err
