@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from weigh.execute.sandboxes.folder import inside, read_below, remove_folder, used, write_below
+from weigh.execute.sandboxes.folder import DiskWatch, inside, read_below, remove_folder, write_below
 from weigh.records.errors import Failure
 
 
@@ -47,12 +47,19 @@ def test_no_link_is_followed_and_nothing_odd_is_read(tmp_path):
     assert not (outside / "new").exists()
 
 
-def test_used_counts_bytes_and_entries(tmp_path):
+def test_too_many_bytes_or_entries_are_noticed_and_may_be_cleaned_up(tmp_path):
     for i in range(10):
         write_below(tmp_path, f"d/{i}", b"x" * 8192)
-    assert used(tmp_path, size=1 << 20, files=100) is None
-    assert used(tmp_path, size=40_000, files=100) == "disk"
-    assert used(tmp_path, size=1 << 20, files=5) == "files"
+    assert DiskWatch(tmp_path, size=1 << 20, files=100).begin()() is None
+    assert DiskWatch(tmp_path, size=1 << 20, files=5).begin()() == "files"
+    watch = DiskWatch(tmp_path, size=40_000, files=100)
+    assert watch.begin()() == "disk"
+    look = watch.begin()  # the next command finds it full, and empties it
+    assert look() is None
+    (tmp_path / "d" / "0").unlink()
+    assert look() is None
+    write_below(tmp_path, "more", b"x" * 30_000)
+    assert look() == "disk"
 
 
 def test_a_folder_goes_whatever_its_permissions(tmp_path):

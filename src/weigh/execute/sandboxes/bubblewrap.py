@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from weigh.execute.sandboxes.cgroup import Cgroup, cgroup_parents
-from weigh.execute.sandboxes.folder import home, inside, read_below, remove_folder, used, write_below
+from weigh.execute.sandboxes.folder import DiskWatch, home, inside, read_below, remove_folder, write_below
 from weigh.execute.sandboxes.process import Ended, run_process
 from weigh.execute.sandboxes.seccomp import seccomp_filter
 from weigh.execute.sandboxes.spec import WORKSPACE, SandboxSpec
@@ -46,6 +46,7 @@ class BubblewrapSandbox:
         self.spec = spec or SandboxSpec()
         self._folder: Path | None = None
         self._cgroup: Cgroup | None = None
+        self._disk: DiskWatch | None = None
         self._program = ""
         self._fixed: list[str] = []
 
@@ -56,6 +57,7 @@ class BubblewrapSandbox:
         self._folder = home().make()
         for name in ("work", "home", "tmp", "etc"):
             (self._folder / name).mkdir()
+        self._disk = DiskWatch(self._folder, size=self.spec.disk_mb << 20, files=self.spec.files)
         if cgroup_parents():
             self._cgroup = Cgroup(memory_mb=self.spec.memory_mb, pids=self.spec.pids)
             for group in self._cgroup.folders:
@@ -115,7 +117,7 @@ class BubblewrapSandbox:
         env: Mapping[str, str] | None,
         output_limit: int,
     ) -> tuple[Ended, bool]:
-        folder = self._open_folder()
+        self._open_folder()
         group = self._cgroup
         kills = group.oom_kills() if group else 0
         where = WORKSPACE if cwd in (None, ".", WORKSPACE) else f"{WORKSPACE}/{inside(cwd or '')}"
@@ -146,7 +148,7 @@ class BubblewrapSandbox:
                 timeout=self.spec.wall_seconds if timeout is None else timeout,
                 output_limit=output_limit,
                 pass_fds=descriptors,
-                watch=lambda: used(folder, size=self.spec.disk_mb << 20, files=self.spec.files),
+                watch=self._disk.begin() if self._disk else None,
             )
         return ended, bool(group and group.oom_kills() > kills)
 

@@ -12,12 +12,12 @@ import os
 import secrets
 import shutil
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from weigh.execute.sandboxes.folder import home, inside, read_below, remove_folder, used, write_below
+from weigh.execute.sandboxes.folder import DiskWatch, home, inside, read_below, remove_folder, write_below
 from weigh.execute.sandboxes.process import Ended, run_process
 from weigh.execute.sandboxes.spec import WORKSPACE, SandboxSpec
 from weigh.protocols import ExecResult
@@ -45,6 +45,7 @@ class ContainerSandbox:
         self.spec = spec or SandboxSpec(mode="container")
         self._engine = engine or ""
         self._folder: Path | None = None
+        self._disk: DiskWatch | None = None
         self._name = ""
         self._process: asyncio.subprocess.Process | None = None
 
@@ -58,6 +59,7 @@ class ContainerSandbox:
         if self.spec.network == "gateway" and not self.spec.gateway_socket:
             raise CapabilityError("a sandbox with network `gateway` needs the gateway's socket (gateway_socket)")
         self._folder = home().make()
+        self._disk = DiskWatch(self._folder, size=self.spec.disk_mb << 20, files=self.spec.files)
         work = self._folder / "work"
         work.mkdir()
         if os.getuid() == 0:
@@ -81,7 +83,8 @@ class ContainerSandbox:
         env: Mapping[str, str] | None = None,
         output_limit: int = 1_000_000,
     ) -> ExecResult:
-        folder, spec = self._open_folder(), self.spec
+        self._open_folder()
+        spec = self.spec
         if self._process is None or self._process.returncode is not None:
             await self._start()
         where = WORKSPACE if cwd in (None, ".", WORKSPACE) else f"{WORKSPACE}/{inside(cwd or '')}"
@@ -93,7 +96,7 @@ class ContainerSandbox:
             stdin=stdin,
             timeout=spec.wall_seconds if timeout is None else timeout,
             output_limit=output_limit,
-            watch=folder,
+            watch=self._disk.begin() if self._disk else None,
         )
         if ended.limit is not None:
             await self._stop()  # the engine's client is gone, what it started in there is not
@@ -174,9 +177,8 @@ class ContainerSandbox:
         env: Mapping[str, str] | None = None,
         stdin: bytes = b"",
         output_limit: int = 10_000,
-        watch: Path | None = None,
+        watch: Callable[[], str | None] | None = None,
     ) -> Ended:
-        size, files = self.spec.disk_mb << 20, self.spec.files
         return await run_process(
             [self._engine, *arguments],
             env={**_engine_environment(), **(env or {})},
@@ -184,7 +186,7 @@ class ContainerSandbox:
             stdin=stdin,
             timeout=timeout,
             output_limit=output_limit,
-            watch=(lambda: used(watch, size=size, files=files)) if watch else None,
+            watch=watch,
         )
 
     def run_arguments(self, name: str) -> list[str]:

@@ -17,7 +17,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -178,8 +178,30 @@ def read_below(root: Path, path: str, *, limit: int) -> bytes:
     return data
 
 
-def used(root: Path, *, size: int, files: int) -> str | None:
-    """`disk` or `files` if a folder holds more than this many bytes or entries; stops counting as soon as it knows."""
+class DiskWatch:
+    """Tells when a folder holds too much. One that is over already may be cleaned up: only more is too much then."""
+
+    def __init__(self, root: Path, *, size: int, files: int) -> None:
+        self._root, self._size, self._files = root, size, files
+        self._over = False
+
+    def begin(self) -> Callable[[], str | None]:
+        """Start to watch one command: what is returned gives `disk`, `files` or None."""
+        size, files = self._size, self._files
+        if self._over:
+            held, count = _count(self._root, 1 << 62, 1 << 62)
+            size, files = max(size, held), max(files, count)
+
+        def look() -> str | None:
+            held, count = _count(self._root, size, files)
+            self._over = held > self._size or count > self._files
+            return "disk" if held > size else "files" if count > files else None
+
+        return look
+
+
+def _count(root: Path, size: int, files: int) -> tuple[int, int]:
+    """Bytes and entries of a folder; stops counting as soon as either is over its limit."""
     total = count = 0
     todo = [str(root)]
     while todo:
@@ -187,18 +209,16 @@ def used(root: Path, *, size: int, files: int) -> str | None:
             with os.scandir(todo.pop()) as entries:
                 for entry in entries:
                     count += 1
-                    if count > files:
-                        return "files"
                     facts = entry.stat(follow_symlinks=False)
                     if stat.S_ISDIR(facts.st_mode):
                         todo.append(entry.path)
                     else:
                         total += facts.st_blocks * 512
-                        if total > size:
-                            return "disk"
+                    if count > files or total > size:
+                        return total, count
         except OSError:
             continue  # it went, or was closed, while we looked
-    return None
+    return total, count
 
 
 @contextmanager

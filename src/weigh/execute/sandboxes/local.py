@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from weigh.execute.sandboxes.folder import MARKER, home, inside, read_below, remove_folder, used, write_below
+from weigh.execute.sandboxes.folder import MARKER, DiskWatch, home, inside, read_below, remove_folder, write_below
 from weigh.execute.sandboxes.process import run_process
 from weigh.execute.sandboxes.spec import SandboxSpec
 from weigh.protocols import ExecResult
@@ -34,12 +34,14 @@ class LocalSandbox:
     def __init__(self, spec: SandboxSpec | None = None) -> None:
         self.spec = spec or SandboxSpec(mode="local")
         self._folder: Path | None = None
+        self._disk: DiskWatch | None = None
         self._id = secrets.token_hex(8)
 
     async def __aenter__(self) -> LocalSandbox:
         self._folder = home().make()
         for name in ("work", "home", "tmp"):
             (self._folder / name).mkdir()
+        self._disk = DiskWatch(self._folder, size=self.spec.disk_mb << 20, files=self.spec.files)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -81,7 +83,7 @@ class LocalSandbox:
             stdin=stdin,
             timeout=spec.wall_seconds if timeout is None else timeout,
             output_limit=output_limit,
-            watch=lambda: used(folder, size=spec.disk_mb << 20, files=spec.files),
+            watch=self._disk.begin() if self._disk else None,
             sweep=lambda: kill_marked(f"{_OWN}={self._id}"),
         )
         limit = ended.limit
