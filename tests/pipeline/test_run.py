@@ -23,6 +23,13 @@ def test_every_planned_trial_is_stored_once_and_scored(bench: Bench) -> None:
     assert row.estimate is not None and row.estimate.mean == 0.75 and row.estimate.n == 20
 
 
+def test_the_seconds_shown_are_those_one_waited_not_their_sum(bench: Bench) -> None:
+    models = ("scripted/echo::latency=0.2",)
+    result = bench.run(bench.write(), models=models, concurrency=20)
+    seconds = summarize(bench.store, result.run).rows[0].seconds
+    assert seconds is not None and 0.2 <= seconds < 2.0, "20 trials of 0.2 s at once, not one after the other"
+
+
 def test_repeating_a_command_resumes_and_asks_nothing(bench: Bench) -> None:
     task = bench.write()
     first = bench.run(task)

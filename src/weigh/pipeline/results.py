@@ -41,7 +41,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         failed: Failed trials by kind; they are in no mean unless `errors` says so.
         outcomes: Trials that ended without an answer, by status; they count as no match.
         usage: Tokens and dollars of all trials of this arm on this task.
-        seconds: Their seconds, added up.
+        seconds: How long at least one of them was in flight: what one waited, whatever the concurrency, without the
+            pauses between two invocations.
         missing: Why there is no number.
         lower_is_better, unit: As in `MetricInfo`.
     """
@@ -212,7 +213,7 @@ def _suite_row(run: str, arm: str, suite: SuiteNode, rows: Mapping[str, Row], le
 
 
 _TOTALS = """
-select arm, task, variant, status, error_kind, count(*) as trials, sum(seconds) as seconds,
+select arm, task, variant, status, error_kind, count(*) as trials,
        sum("new") as "new", sum(cached) as cached, sum(generated) as generated,
        case when count(cost) = count(*) then sum(cost) end as cost
 from trials group by all
@@ -224,14 +225,14 @@ def _totals(data: Dataset) -> dict[tuple[str, str, str], dict[str, Any]]:
     totals: dict[tuple[str, str, str], dict[str, Any]] = {}
     for row in data.sql(_TOTALS):
         key = (row["arm"], row["task"], row["variant"])
-        entry = totals.setdefault(key, {"failed": Counter(), "outcomes": Counter(), "seconds": 0.0, "usages": []})
+        entry = totals.setdefault(key, {"failed": Counter(), "outcomes": Counter(), "usages": []})
         if row["status"] in ("error", "empty"):
             entry["failed"][row["error_kind"] or row["status"]] += row["trials"]
         elif row["status"] != "ok":
             entry["outcomes"][row["status"]] += row["trials"]
-        entry["seconds"] += row["seconds"] or 0.0
         entry["usages"].append(row)
-    for entry in totals.values():
+    for key, entry in totals.items():
+        entry["seconds"] = _in_flight(data, key)
         parts = entry.pop("usages")
         costs = [p["cost"] for p in parts]
         entry["usage"] = Usage(
@@ -241,6 +242,21 @@ def _totals(data: Dataset) -> dict[tuple[str, str, str], dict[str, Any]]:
             cost=sum(costs) if None not in costs else None,
         )
     return totals
+
+
+def _in_flight(data: Dataset, key: tuple[str, str, str]) -> float | None:
+    """Length of the union of the intervals in which the trials of an arm on a task were in flight, in seconds."""
+    found = data.arrays(
+        "select started, seconds from trials where arm = ? and task = ? and variant = ? "
+        "and started is not null and seconds is not null order by started",
+        key,
+    )
+    started, seconds = (np.ma.getdata(found[name]) for name in ("started", "seconds"))
+    if not started.size:
+        return None
+    ends = np.maximum.accumulate(started + seconds)
+    pauses = np.maximum(0.0, started[1:] - ends[:-1]).sum()
+    return float(ends[-1] - started[0] - pauses)
 
 
 def _sum(values: Any) -> int | None:
