@@ -2,7 +2,8 @@
 
     python perf/loglikelihood.py [--model NAME ...] [--questions 40] [--threads 2] [--forced]
 
-`--forced` measures the way that needs only llama.cpp's server, one token at a time. Real questions are not needed for time.
+`--forced` measures the way that needs only llama.cpp's server, one token at a time.
+Real questions are not needed for time.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 import asyncio
 import time
 
-from weigh.execute.providers.llamacpp import create
+from weigh.execute.providers.llamacpp import create, default_threads
 from weigh.records.request import LoglikelihoodRequest
 
 WORDS = ("river", "stone", "planet", "music", "engine", "garden", "winter", "copper", "letter", "market")
@@ -38,16 +39,15 @@ async def measure(model: str, questions: int, threads: int, forced: bool) -> Non
         start = time.perf_counter()
         tokens = sum(await asyncio.gather(*map(one, range(questions))))
         seconds = time.perf_counter() - start
-    print(
-        f"{model}: {seconds / questions:.3f} s a question, {tokens / seconds:.0f} scored tokens/s, {questions} questions"
-    )
+    each, rate = seconds / questions, tokens / seconds
+    print(f"{model}: {each:.3f} s a question, {rate:.0f} scored tokens/s, {questions} questions", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--model", action="append")
     parser.add_argument("--questions", type=int, default=40)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=default_threads())
     parser.add_argument("--forced", action="store_true")
     given = parser.parse_args()
     for model in given.model or ["smollm2-135m-instruct", "gemma3-270m"]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,7 @@ class LlamaCppOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         slots: Requests worked on at once; by default what the harness asks for, at most 8.
-        threads: For computing; by default one a core the process may use, less one on machines with more than two.
-            With agents running beside it on a small machine, 1 is faster than 2.
+        threads: For computing; see `default_threads`. With agents running beside it on a small machine, 1 is best.
         context: Tokens one request may have, its answer included. Memory grows with context times slots.
         template: The path of a chat template that replaces the model's; `own` for the one in the file.
         gpu_layers: Layers to put on a GPU, -1 for all (the wheel has to be built for it).
@@ -200,13 +200,14 @@ class LlamaCppProvider:
                 raise Failure(Error(kind="provider", code="connection", message=message, detail=detail))
             await self._stop()
             file = await self._resolve()
+            threads = self.options.threads or await asyncio.to_thread(default_threads)
             config = Config(
                 path=str(file.path),
                 name=file.path.name,
                 template=self._template(file),
                 context=self.options.context,
                 slots=self.slots,
-                threads=self.options.threads or default_threads(),
+                threads=threads,
                 gpu_layers=self.options.gpu_layers,
             )
             self._starts += 1
@@ -245,10 +246,25 @@ class LlamaCppProvider:
 
 
 def default_threads() -> int:
-    """How many threads compute: every core the process may use, less one where there are more than two; at most 16."""
+    """How many threads compute: the cores the process may use, less one where there are more than two, less those that
+    others keep busy at this moment (llama.cpp's threads wait for one another by spinning: one too many costs most of
+    the speed); at least 1, at most 16.
+    """
     affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, min(cores if cores <= 2 else cores - 1, 16))
+    return max(1, min(cores if cores <= 2 else cores - 1, cores - _busy(), 16))
+
+
+def _busy(looks: int = 8, pause: float = 0.025) -> int:
+    """How many threads of others want to run, as the median of a few looks; 0 where that cannot be seen."""
+    seen = []
+    for _ in range(looks):
+        try:
+            seen.append(int(Path("/proc/loadavg").read_text("ascii").split()[3].split("/")[0]) - 1)
+        except (OSError, ValueError, IndexError):
+            return 0
+        time.sleep(pause)
+    return sorted(seen)[looks // 2]
 
 
 def _output(reply: Reply) -> Output:
