@@ -200,7 +200,9 @@ class LlamaCppProvider:
                 raise Failure(Error(kind="provider", code="connection", message=message, detail=detail))
             await self._stop()
             file = await self._resolve()
-            threads = self.options.threads or await asyncio.to_thread(default_threads)
+            threads = self.options.threads
+            if threads is None:
+                threads = await asyncio.to_thread(default_threads)
             config = Config(
                 path=str(file.path),
                 name=file.path.name,
