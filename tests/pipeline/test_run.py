@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.pipeline.conftest import Bench
+from weigh.pipeline import finishing
 from weigh.pipeline.request import Event, TrialDone
 from weigh.pipeline.results import summarize
 from weigh.records.errors import CapabilityError, DefinitionError, WeighError
@@ -162,6 +163,14 @@ def test_fewshot_examples_leave_the_scored_set(bench: Bench) -> None:
     scored = {t.instance.question for t in trials}
     outside = {row["q"] for row in bench.data} - scored
     assert len(outside) == 2 and all(f"'{q}'" in shown or q in shown for q in outside)
+
+
+def test_a_large_journal_is_merged_by_a_process_of_its_own(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finishing, "APART_FROM", 0)
+    result = bench.run(bench.write())
+    folder = bench.store.open(result.run.id)
+    assert folder.parquet.is_file() and not list(folder.journal.glob("*.jsonl"))
+    assert len(bench.trials(result)) == 20
 
 
 def test_a_dry_run_counts_and_writes_nothing(bench: Bench) -> None:

@@ -25,6 +25,9 @@ from weigh.score.registry import scorer_by_name
 from weigh.store.layout import Store
 from weigh.store.reader import read_trial, read_trials
 
+LOOK_BACK = 5
+"""How many earlier runs of the same task are looked at."""
+
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """A field that differs, in how many trials, with the values of one of them."""
@@ -102,10 +105,11 @@ def _explain(store: Store, run: Run, wanted: Callable[[Trial], bool], trial_id: 
         here = [t for t in mine if (t.task, t.variant) == (task.name, task.variant)]
         if not here:
             continue
-        for other in earlier:
-            if any(o.name == task.name for o in other.tasks):
-                then.append(_against_run(store, run, other, here))
-                break
+        candidates = [r for r in earlier if any(o.name == task.name for o in r.tasks)][:LOOK_BACK]
+        if candidates:
+            # The run that was nearest to serving: a change is best told against what was almost the same.
+            compared = [_against_run(store, run, other, here) for other in candidates]
+            then.append(max(compared, key=lambda c: (c.same, -len(c.reasons))))
         now.append(_against_now(run, here))
     return Explanation(
         run=run.id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from contextlib import AsyncExitStack
@@ -12,6 +11,7 @@ import msgspec
 from weigh.define.harness import Harness
 from weigh.define.registry import resolve
 from weigh.execute.sandboxes.pool import SandboxPool
+from weigh.pipeline.finishing import finish_run
 from weigh.pipeline.prepare import sandbox_spec
 from weigh.pipeline.reuse import rescore_trials
 from weigh.pipeline.scoring import Scoring, TaskKey
@@ -22,7 +22,6 @@ from weigh.records.trial import join_spec
 from weigh.score.registry import scorer_by_name
 from weigh.store.journal import JournalWriter
 from weigh.store.layout import Store
-from weigh.store.parquet import finish
 
 
 class Rescored(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,5 +76,5 @@ async def rescore(store: Store, run: Run, *, everything: bool = False, harness: 
         await journal.flush()
     summary = {"rescored": len(changed)}
     folder.end(msgspec.structs.replace(invocation, ended=time.time(), summary=summary))
-    await asyncio.to_thread(finish, folder)
+    await finish_run(folder)
     return Rescored(run=run, trials=len(changed), failed=sum(t.failed for t in changed), skipped=tuple(skipped))

@@ -29,6 +29,7 @@ from weigh.execute.sandboxes.pool import SandboxPool
 from weigh.execute.scaffolds.registry import make_scaffold
 from weigh.execute.stop import StopSignal
 from weigh.pipeline.arms import ArmPlan, Sampling, plan_arms, request_transform
+from weigh.pipeline.finishing import finish_run
 from weigh.pipeline.prepare import PreparedPlan, check, prepare_tasks, sandbox_spec, task_folders
 from weigh.pipeline.provenance import host_class, provenance, redact_command
 from weigh.pipeline.request import (
@@ -57,7 +58,6 @@ from weigh.store.index import find_generations
 from weigh.store.journal import JournalWriter, repair
 from weigh.store.layout import RunFolder, Store
 from weigh.store.leases import Leases
-from weigh.store.parquet import finish
 
 DEFAULT_CONCURRENCY = 32
 LEASE_SECONDS = 60.0
@@ -360,7 +360,7 @@ class Session:
         """Count what the plan has now, write the end of the invocation, and finish the journal."""
         tally = self._tally(done(folder), stopped)
         folder.end(msgspec.structs.replace(invocation, ended=time.time(), summary=msgspec.to_builtins(tally)))
-        finished = await asyncio.to_thread(finish, folder)
+        finished = await finish_run(folder)
         if finished is not None:
             for note in finished.notes:
                 self.on_event(Notice(text=note))
