@@ -70,6 +70,15 @@ def find_sides(store: Store, words: Sequence[str]) -> list[Side]:
         StoreError: There is no such run, or no arm matches a filter.
         DefinitionError: A word is ambiguous, or fewer than two things are left to compare.
     """
+    sides = resolve_sides(store, words)
+    if len(sides) < 2:
+        have = f"{sides[0].label} is one arm" if sides else "nothing was named"
+        raise DefinitionError(f"a comparison takes two things, and {have}; name another run, RUN:ARM or filter")
+    return sides
+
+
+def resolve_sides(store: Store, words: Sequence[str]) -> list[Side]:
+    """The same for any number of sides. Raises as `find_sides` does."""
     runs = [current(store, run) for run in store.runs()]
     if not runs:
         raise StoreError(f"there are no runs in {store.path}; is --store right?")
@@ -79,9 +88,6 @@ def find_sides(store: Store, words: Sequence[str]) -> list[Side]:
             sides.append(_filtered(runs, word))
         else:
             sides += _of_run(store, runs, word, alone=len(words) == 1)
-    if len(sides) < 2:
-        have = f"{sides[0].label} is one arm" if sides else "nothing was named"
-        raise DefinitionError(f"a comparison takes two things, and {have}; name another run, RUN:ARM or filter")
     return _distinct(sides)
 
 
