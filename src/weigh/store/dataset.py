@@ -120,9 +120,10 @@ class Dataset:
             f"where {' and '.join(f'{name} = ?' for name in given)} order by instance_digest, instance_id, epoch, id"
         )
         columns = self.arrays(query, [*([] if measure else [scorer]), *given.values()])
+        nothing: Any = None
         texts = {
             # `filled(None)` would mean "the default fill value", the text `?`.
-            name: np.where(np.ma.getmaskarray(columns[name]), None, np.ma.getdata(columns[name]).astype(object))
+            name: np.where(np.ma.getmaskarray(columns[name]), nothing, np.ma.getdata(columns[name]).astype(object))
             for name in ("instance_digest", "instance_id", "cluster", "status")
         }
         numbers: Any = np.ma.filled(np.ma.asarray(columns["value"], dtype=float), np.nan)
