@@ -45,7 +45,8 @@ def row_of(store: Store, run: Run) -> dict[str, Any]:
         "tags": list(run.tags),
         "models": [a.id for a in run.arms],
         "tasks": [s.name for s in run.suites] or [join_spec(t.name, t.variant) for t in run.tasks],
-        "trials": sum(summary.get(key) or 0 for key in ("executed", "reused", "missing")) if summary else None,
+        "trials": (summary.get("executed") or 0) + (summary.get("reused") or 0) if summary else None,
+        "missing": summary.get("missing") or None,
         "failed": sum((summary.get("failed") or {}).values()) if summary else None,
         "ended": ended,
     }
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         Column("group", "group"),
         Column("tags", "tags", few),
         Column("trials", "trials", str, True),
+        Column("missing", "to do", str, True),
         Column("failed", "failed", str, True),
         Column("ended", "ended"),
     ]
