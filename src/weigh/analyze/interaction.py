@@ -8,7 +8,7 @@ contrast is the slope of the effect along the axis. Source: Gelman and Stern 200
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import msgspec
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from .checks import Floats, pair
 from .distributions import p_from_t, t_two_sided
 from .paired import Comparison, compare_pairs
-from .suite import combine
+from .suite import combine, task_spread
 from .verdict import decide, show_p
 
 
@@ -45,17 +45,21 @@ def compare_interaction(
     *,
     paired: bool = True,
     positions: Sequence[float] | None = None,
+    clusters: Sequence[Sequence[Hashable] | None] | None = None,
     alpha: float = 0.05,
     lower_is_better: bool = False,
     seed: int = 0,
 ) -> Interaction:
     """`pairs[i]` holds (a, b) at level i; `paired` says that all levels have the same questions in the same order.
-    `positions` place the levels on the axis (0, 1, 2 ... otherwise). Raises ValueError for fewer than two levels."""
+    `positions` place the levels on the axis (0, 1, 2 ... otherwise); `clusters[i]` says which questions of level i
+    belong together. Raises ValueError for fewer than two levels."""
+    groups = list(clusters) if clusters is not None else [None] * len(levels)
     if len(levels) != len(pairs) or len(levels) < 2:
         raise ValueError(f"{len(levels)} levels and {len(pairs)} pairs of arms: two or more of each are needed")
     weights = _contrast(positions if positions is not None else range(len(levels)), len(levels))
     effects = tuple(
-        compare_pairs(a, b, alpha=alpha, lower_is_better=lower_is_better, seed=seed, bootstrap=False) for a, b in pairs
+        compare_pairs(a, b, clusters=c, alpha=alpha, lower_is_better=lower_is_better, seed=seed, bootstrap=False)
+        for (a, b), c in zip(pairs, groups, strict=True)
     )
     differences = [y - x for x, y in (pair(a, b) for a, b in pairs)]
     counts = {d.size for d in differences}
@@ -67,15 +71,13 @@ def compare_interaction(
         if paired:
             each = weights @ np.vstack(differences)
             contrast = float(each.mean())
-            n = each.size
-            se, df = (float(each.std(ddof=1)) / n**0.5 if n > 1 else None), n - 1
-            made = decide(each / n, contrast, se, df, seed=seed)
+            units, se, df = task_spread(each, groups[0])
+            made = decide(units, contrast, se, df, seed=seed)
             p, method = made.p, "paired t" if made.method == "t" else made.method
         else:
             contrast = float(sum(w * d.mean() for w, d in zip(weights, differences, strict=True)))
             parts = [
-                (float(w), float(d.std(ddof=1)) / d.size**0.5 if d.size > 1 else None, float(d.size - 1))
-                for w, d in zip(weights, differences, strict=True)
+                (float(w), *task_spread(d, names)[1:]) for w, d, names in zip(weights, differences, groups, strict=True)
             ]
             se, df = combine(parts)
             p, method = (p_from_t(contrast / se, df), "Welch t") if se else (None, "none")

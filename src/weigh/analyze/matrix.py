@@ -7,7 +7,7 @@ sums (few contested questions that are not 0/1, clusters) go through it one by o
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import Any
 
 import msgspec
@@ -66,6 +66,7 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     correction: Correction
     shared: bool
     alpha: float
+    lower_is_better: bool = False
 
 
 class _Sums(msgspec.Struct, frozen=True):
@@ -130,7 +131,29 @@ def compare_matrix(
         correction=correction,
         shared=shared,
         alpha=alpha,
+        lower_is_better=lower_is_better,
     )
+
+
+def correct_matrices(
+    matrices: Sequence[Matrix], correction: Correction, withheld: Sequence[Collection[tuple[str, str]]] = ()
+) -> list[Matrix]:
+    """Matrices of several tasks as one family: p corrected over all pairs of all of them, verdicts and tiers anew.
+    `withheld` names for each matrix the pairs (a, b) that may get no verdict; they are no part of the family."""
+    out = [withheld[i] if withheld else () for i in range(len(matrices))]
+    raw = [
+        None if (one.a, one.b) in silent else one.p
+        for made, silent in zip(matrices, out, strict=True)
+        for one in made.pairs
+    ]
+    adjusted = iter(adjust(raw, correction))
+    result = []
+    for made in matrices:
+        pairs = [_corrected(one, next(adjusted), made.alpha, made.lower_is_better) for one in made.pairs]
+        rows, columns = np.triu_indices(len(made.names), 1)
+        layers = _tiers(made.names, list(made.means), pairs, rows, columns, made.alpha, made.lower_is_better)
+        result.append(msgspec.structs.replace(made, pairs=tuple(pairs), tiers=layers, correction=correction))
+    return result
 
 
 def _sums(table: Floats, have: NDArray[Any], binary: bool, rows: Any, columns: Any) -> _Sums:
@@ -244,7 +267,10 @@ def _tiers(
     apart = np.zeros((len(names), len(names)), dtype=bool)
     for one, i, j in zip(pairs, rows, columns, strict=True):
         apart[i, j] = apart[j, i] = one.verdict != "unresolved"
-    scored = [i for i, mean in enumerate(means) if mean is not None]
     turn = -1.0 if lower_is_better else 1.0
-    values = [turn * (means[i] or 0.0) for i in scored]
+    scored, values = [], []
+    for i, mean in enumerate(means):
+        if mean is not None:
+            scored.append(i)
+            values.append(turn * mean)
     return tuple(tuple(tier) for tier in tiers([names[i] for i in scored], values, apart[np.ix_(scored, scored)]))

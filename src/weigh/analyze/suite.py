@@ -194,7 +194,7 @@ def compare_suite(
     for name, weight in weights.items():
         x, y = data[name]
         ups, downs = ups + int(np.count_nonzero(y > x)), downs + int(np.count_nonzero(y < x))
-        sums, se, df = _task(y - x, None if clusters is None else clusters.get(name))
+        sums, se, df = task_spread(y - x, None if clusters is None else clusters.get(name))
         units.append(weight * sums)
         parts.append((weight, se, df))
         by_task.append(weight * float((y - x).mean()))
@@ -248,7 +248,7 @@ def _name(made: Decision) -> str:
     return "weighted t" if made.method == "t" else made.method
 
 
-def _task(d: Floats, names: Sequence[Hashable] | None) -> tuple[Floats, float | None, float]:
+def task_spread(d: Floats, names: Sequence[Hashable] | None) -> tuple[Floats, float | None, float]:
     """Units of one task (they add up to its difference), its standard error and degrees of freedom."""
     n = d.size
     if names is None:

@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from weigh.cli.compare_rows import FIELDS, flat_rows
 from weigh.cli.flags import UsageError
-from weigh.cli.table import Column, render
+from weigh.cli.table import Column, Format, render
 from weigh.cli.terminal import say
-from weigh.pipeline.compare import Report
-from weigh.pipeline.conclusion import conclude
 
 
-def as_csv(report: Report) -> str:
-    """The flat rows."""
-    return render([Column(field, field) for field in FIELDS], flat_rows(report), "csv")
+def formatted(
+    report: Any,
+    format: Format,
+    flat: Callable[[Any], list[dict[str, Any]]],
+    text: Callable[[Any, Format], str],
+    **more: Any,
+) -> str:
+    """A comparison in the form asked for: `flat` gives the rows of the CSV, `text` what people read.
 
-
-def as_json(report: Report) -> str:
-    """The flat rows under `table`, the whole comparison under `details`, and the conclusion."""
-    return dumps(report_data(report))
-
-
-def report_data(report: Report) -> dict[str, Any]:
-    """As plain values."""
-    return {
-        "a": report.a,
-        "b": report.b,
-        "arms_a": report.arms_a,
-        "arms_b": report.arms_b,
-        "conclusion": conclude(report),
-        "table": flat_rows(report),
-        "details": report,
-    }
+    JSON has those rows under `table`, the whole comparison under `details`, and `more`.
+    """
+    if format == "json":
+        return dumps({**more, "table": flat(report), "details": report})
+    if format == "csv":
+        rows = flat(report)
+        return render([Column(field, field) for field in (rows[0] if rows else ("task",))], rows, "csv")
+    return text(report, format)
 
 
 def dumps(value: Any) -> str:

@@ -226,7 +226,7 @@ def align(
     only_a = [first.ids[k] for k in first.ids if k not in second.ids]
     only_b = [second.ids[k] for k in second.ids if k not in first.ids]
     changed = sorted(set(only_a) & set(only_b))
-    clusters, source = _clusters(data, x, at_x, keys, rest, cluster)
+    clusters, source = cluster_names(data, x, at_x, keys, rest, cluster)
     repeated = bool(x.n and y.n and (x.epochs.max() > 1 or y.epochs.max() > 1))
     lists_x, lists_y = (x.epoch_lists(), y.epoch_lists()) if repeated else ([], [])
     return Aligned(
@@ -344,7 +344,7 @@ def _joined(parts: Sequence[Questions]) -> Questions:
     )
 
 
-def _clusters(
+def cluster_names(
     data: Dataset, found: Questions, at: NDArray[Any], keys: NDArray[Any], rest: Sequence[str], field: str | None
 ) -> tuple[NDArray[Any] | None, str | None]:
     """What is not independent: a field the user names, the instances' own clusters, or a question that several arms

@@ -197,15 +197,15 @@ def compare_sides(store: Store, data: Dataset, a: Side, b: Side, options: Option
         metric = pick_metric(ours, options.metric)
         pairs = align(data, a, b, name, ours, theirs, metric, errors=options.errors, cluster=options.cluster)
         aligned[name] = pairs
-        rows.append(compare_task(pairs, options, withheld=_host_difference(store, a, b, metric)))
+        rows.append(compare_task(pairs, options, withheld=host_difference(store, a, b, metric)))
         if options.by:
             groups += _subgroups(data, pairs, options)
     rows = _corrected(rows, options.correction)
     return Report(
         a=a.label,
         b=b.label,
-        arms_a=_names(a),
-        arms_b=_names(b),
+        arms_a=side_names(a),
+        arms_b=side_names(b),
         rows=tuple(rows),
         groups=tuple(_corrected(groups, options.correction)),
         suites=tuple(_suite_row(s, aligned, rows, options) for s in suites),
@@ -310,15 +310,16 @@ def _corrected(rows: Sequence[TaskRow], correction: Correction) -> list[TaskRow]
     return out
 
 
+def suites_of(side: Side) -> list[SuiteNode]:
+    """Suites that the runs of a side were started with."""
+    return list({s.name: s for m in side.members for s in m.run.suites}.values())
+
+
 def _suites(a: Side, b: Side, wanted: str | None) -> list[SuiteNode]:
-    """Suites that a run of side A was started with (and B's, where A has none)."""
-
-    def of(side: Side) -> dict[str, SuiteNode]:
-        return {s.name: s for m in side.members for s in m.run.suites}
-
-    found = of(a) or of(b)
+    """Suites of side A (of B, where A has none), or the wanted one."""
     if wanted is None:
-        return list(found.values())
+        return suites_of(a) or suites_of(b)
+    found = {s.name: s for s in (*suites_of(b), *suites_of(a))}
     if wanted not in found:
         raise DefinitionError(
             f"neither run was started with a suite {wanted!r} (they have {', '.join(found) or 'none'})"
@@ -349,7 +350,7 @@ def _suite_row(suite: SuiteNode, aligned: dict[str, Aligned], rows: Sequence[Tas
     return msgspec.structs.replace(base, comparison=made, withheld=withheld, metric=aligned[members[0]].metric)
 
 
-def _host_difference(store: Store, a: Side, b: Side, metric: MetricInfo) -> str | None:
+def host_difference(store: Store, a: Side, b: Side, metric: MetricInfo) -> str | None:
     """Seconds are only comparable between machines of one class under one load; says why when they are not."""
     if metric.name != "seconds":
         return None
@@ -374,5 +375,6 @@ def run_conditions(store: Store, run: Run) -> set[str]:
     }
 
 
-def _names(side: Side) -> tuple[str, ...]:
+def side_names(side: Side) -> tuple[str, ...]:
+    """The run and arm behind a side."""
     return tuple(f"{m.run.id}:{m.arm.id}" for m in side.members)

@@ -5,11 +5,18 @@ from __future__ import annotations
 import argparse
 
 from weigh.analyze.paired import METHODS
-from weigh.cli.compare_output import as_csv, as_json, write
+from weigh.cli.compare_output import formatted, write
+from weigh.cli.compare_rows import flat_rows
 from weigh.cli.compare_text import report_text
+from weigh.cli.compare_views import interaction_rows, interaction_text, matrix_rows, matrix_text, path_rows, path_text
 from weigh.cli.flags import UsageError, add_format, add_store
 from weigh.pipeline.compare import Options, compare_sides, open_sides
-from weigh.pipeline.sides import find_sides
+from weigh.pipeline.conclusion import conclude
+from weigh.pipeline.interaction import compare_along
+from weigh.pipeline.matrix import compare_many
+from weigh.pipeline.paths import PREFIX, compare_paths
+from weigh.pipeline.sides import Side, find_sides
+from weigh.store.dataset import Dataset
 from weigh.store.layout import Store
 
 HELP = """Compare arms question by question. A, B ... are runs (id, name, `latest`), RUN:ARM, or filters on axes
@@ -25,7 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a metric, or a cost: tokens, new, cached, generated, seconds, cost, turns, tool_calls "
         "(default: each task's first metric)",
     )  # fmt: skip
-    parser.add_argument("--by", metavar="FIELD", help="subgroups by a metadata field")
+    parser.add_argument(
+        "--by", metavar="FIELD",
+        help="subgroups by a metadata field; marker:NAME splits trials by the path they took",
+    )  # fmt: skip
+    parser.add_argument(
+        "--interaction", metavar="AXIS",
+        help="does the effect differ along another axis, e.g. model size? (sides are filters that match several arms)",
+    )  # fmt: skip
+    parser.add_argument("--shared", action="store_true", help="many arms: only questions that all of them have")
+    parser.add_argument("--rank", action="store_true", help="many arms: also Bradley-Terry strengths, as a view")
     parser.add_argument("--cluster", metavar="FIELD", help="questions that share this metadata field belong together")
     parser.add_argument("--alpha", type=share, default=0.05, metavar="P", help="of the tests (default: %(default)s)")
     parser.add_argument(
@@ -87,15 +103,27 @@ def run(args: argparse.Namespace) -> int:
         method=args.method,
     )
     sides = find_sides(store, args.sides)
-    if len(sides) > 2:
-        raise UsageError(f"{len(sides)} arms; name two of them: {', '.join(s.label for s in sides)}")
     with open_sides(store, sides) as data:
-        report = compare_sides(store, data, sides[0], sides[1], options)
-    if args.format == "json":
-        text = as_json(report)
-    elif args.format == "csv":
-        text = as_csv(report)
-    else:
-        text = report_text(report, args.format)
+        text = _view(store, data, sides, options, args)
     write(text, args.output)
     return 0
+
+
+def _view(store: Store, data: Dataset, sides: list[Side], options: Options, args: argparse.Namespace) -> str:
+    """What was asked for, in the form asked for."""
+    if args.interaction is not None:
+        _two(sides, "--interaction")
+        along = compare_along(store, data, sides[0], sides[1], args.interaction, options)
+        return formatted(along, args.format, interaction_rows, interaction_text)
+    if args.by is not None and args.by.startswith(PREFIX):
+        return formatted(compare_paths(data, sides, args.by, options), args.format, path_rows, path_text)
+    if len(sides) > 2 or args.rank or args.shared:
+        many = compare_many(store, data, sides, options, shared=args.shared, rank=args.rank)
+        return formatted(many, args.format, matrix_rows, matrix_text)
+    report = compare_sides(store, data, sides[0], sides[1], options)
+    return formatted(report, args.format, flat_rows, report_text, conclusion=conclude(report))
+
+
+def _two(sides: list[Side], flag: str) -> None:
+    if len(sides) > 2:
+        raise UsageError(f"{flag} compares two sides, and {len(sides)} were named: {', '.join(s.label for s in sides)}")

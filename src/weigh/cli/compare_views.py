@@ -1,0 +1,276 @@
+"""The other views of `weigh compare` as text: many arms, an effect along an axis, trials by the path they took."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from weigh.analyze.estimate import Estimate
+from weigh.analyze.verdict import show_p
+from weigh.cli.compare_rows import percent, plain, points, signed, span
+from weigh.cli.table import Column, Format, render
+from weigh.pipeline.conclusion import is_proportion
+from weigh.pipeline.interaction import InteractionReport, is_cost
+from weigh.pipeline.matrix import MatrixReport, MatrixRow, pair_name
+from weigh.pipeline.paths import PathReport
+from weigh.records.run import MetricInfo
+
+WIDTH = 118
+
+
+def letter(index: int) -> str:
+    """A, B, ... Z, AA, AB ..."""
+    first, last = divmod(index, 26)
+    return (chr(64 + first) if first else "") + chr(65 + last)
+
+
+def matrix_rows(report: MatrixReport) -> list[dict[str, Any]]:
+    """One flat row a task and pair, for CSV and JSON; the difference is b - a."""
+    rows: list[dict[str, Any]] = []
+    for row in report.rows:
+        made = row.matrix.pairs if row.matrix else ()
+        base: dict[str, Any] = {
+            "kind": "suite" if row.is_suite else "task",
+            "task": row.task,
+            "metric": row.metric.name,
+        }
+        for one in made:
+            withheld = row.withheld.get(pair_name(one.a, one.b))
+            verdict = "withheld" if withheld else one.verdict
+            rows.append(base | {
+                "a": one.a, "b": one.b, "n": one.n, "mean_a": one.mean_a, "mean_b": one.mean_b,
+                "difference": one.difference, "low": one.low, "high": one.high, "ratio": None, "p": one.p,
+                "p_corrected": one.p_adjusted, "method": one.method, "wins": one.wins, "losses": one.losses,
+                "ties": one.ties, "mde80": one.mde80, "verdict": verdict, "reason": withheld,
+            })  # fmt: skip
+        for name, cost in row.costs.pairs.items() if row.costs else ():
+            b, _, a = name.partition(" against ")
+            withheld = row.withheld.get(name)
+            rows.append(base | {
+                "a": a, "b": b, "n": cost.n, "mean_a": cost.mean_a, "mean_b": cost.mean_b, "difference": cost.shift,
+                "low": cost.shift_low, "high": cost.shift_high, "ratio": cost.ratio, "p": cost.p,
+                "p_corrected": cost.p_adjusted, "method": cost.method, "wins": None, "losses": None, "ties": None,
+                "mde80": None, "verdict": "withheld" if withheld else cost.verdict, "reason": withheld or cost.reason,
+            })  # fmt: skip
+    return rows
+
+
+def matrix_text(report: MatrixReport, format: Format) -> str:
+    """Arms, then for each task the ranking with tiers and the differences of all pairs."""
+    letters = {name: letter(i) for i, name in enumerate(report.names)}
+    parts = [f"{'- ' if format == 'md' else ''}{letters[n]}  {n}  ({', '.join(report.arms[n])})" for n in report.names]
+    flat = matrix_rows(report)
+    for row in report.rows:
+        mine = [r for r in flat if r["task"] == row.task and r["kind"] == ("suite" if row.is_suite else "task")]
+        parts += ["", _title(row, format), "", _matrix(row, mine, letters, format), *_overlaps(row, mine, letters)]
+        parts += [f"no verdict on {name}: {reason}" for name, reason in row.withheld.items()]
+    parts += ["", *_legend(report)]
+    if report.ranking is not None:
+        parts += ["", *_ranking(report, format)]
+    return "\n".join(parts)
+
+
+def _title(row: MatrixRow, format: Format) -> str:
+    lower = ", lower is better" if row.metric.lower_is_better else ""
+    return f"{'### ' if format == 'md' else ''}{row.task}  ({row.metric.name}{lower})"
+
+
+def _matrix(row: MatrixRow, flat: Sequence[dict[str, Any]], letters: dict[str, str], format: Format) -> str:
+    made: Any = row.matrix or row.costs
+    one, two = (percent, points) if is_proportion(row.metric) else (plain, signed)
+    cost = row.costs is not None
+    tier = {name: i + 1 for i, names in enumerate(made.tiers) for name in names}
+    order = [n for names in made.tiers for n in names] + [n for n in made.names if n not in tier]
+    size = dict(zip(made.names, made.counts, strict=True))
+    mean = dict(zip(made.names, made.means, strict=True))
+    found = {(r["b"], r["a"]): r for r in flat}
+    rows = []
+    for name in order:
+        line: dict[str, Any] = {
+            "tier": tier.get(name), "arm": f"{letters[name]}  {name}", "n": size[name],
+            "score": None if mean[name] is None else one(mean[name]),
+        }  # fmt: skip
+        for other in order:
+            line[other] = "." if other == name else _pair(found, name, other, two, cost)
+        rows.append(line)
+    columns = [
+        Column("tier", "tier", str, True),
+        Column("arm", "arm"),
+        Column("n", "n", str, True),
+        Column("score", "mean" if cost else "score", str, True),
+        *(Column(n, f"{'/' if cost else '-'} {letters[n]}", str, True) for n in order),
+    ]
+    return render(columns, rows, format)
+
+
+def _pair(found: dict[tuple[str, str], dict[str, Any]], row: str, column: str, shape: Any, cost: bool) -> str | None:
+    """The arm of the row held against that of the column; `*` where the difference is shown."""
+    one = found.get((row, column))
+    flipped = one is None
+    one = one or found.get((column, row))
+    if one is None:
+        return None
+    mark = {"better": "*", "worse": "*", "withheld": "?"}.get(one["verdict"], " ")
+    value = one["ratio"] if cost else one["difference"]
+    if value is None:
+        return None
+    if cost:
+        return f"{1 / value if flipped else value:.2f}{mark}"
+    return f"{shape(0.0 - value if flipped else value)}{mark}"
+
+
+def _overlaps(row: MatrixRow, flat: Sequence[dict[str, Any]], letters: dict[str, str]) -> list[str]:
+    sizes = {r["n"] for r in flat}
+    if len(sizes) == 1 and not row.unpaired:
+        return []
+    shown = ", ".join(f"{letters[r['a']]}{letters[r['b']]} {r['n']}" for r in flat[:45])
+    return [textwrap.fill(f"questions that both arms of a pair have: {shown}", WIDTH, subsequent_indent="  ")]
+
+
+def _legend(report: MatrixReport) -> list[str]:
+    pairs = sum(
+        len(r.matrix.pairs if r.matrix else r.costs.pairs if r.costs else ()) for r in report.rows if not r.is_suite
+    )
+    kind = {"holm": "Holm", "bh": "Benjamini-Hochberg", "none": "no"}[report.options.correction]
+    what = "row / column, ratio of geometric means" if report.rows and report.rows[0].costs else "row - column"
+    lines = [
+        f"Cells: {what}, each pair on the questions that both have. * shown at {report.options.alpha:g} after {kind} "
+        f"correction for {pairs} pairs; ? no verdict. Arms of one tier are not separated from the tier's first. A suite's pairs are "
+        "corrected among themselves.",
+    ]
+    if report.shared:
+        lines.append("Only questions that all arms have are counted.")
+    return [textwrap.fill(line, WIDTH) for line in lines]
+
+
+def _ranking(report: MatrixReport, format: Format) -> list[str]:
+    made = report.ranking
+    if made is None:
+        return []
+    rows = [
+        {"arm": n, "strength": f"{s:+.2f}", "interval": span(low, high, lambda v: f"{v:+.2f}")}
+        for n, s, low, high in zip(made.names, made.strength, made.low, made.high, strict=True)
+    ]
+    columns = [Column("arm", "arm"), Column("strength", "strength", str, True),
+               Column("interval", f"{100 * (1 - report.options.alpha):g} % interval", str, True)]  # fmt: skip
+    lines = [f"Bradley-Terry over {made.contested} contested questions of all tasks (a view; the verdicts are above)"]
+    if made.note:
+        lines.append(made.note)
+    return [lines[0], "", render(columns, rows, format), "", *lines[1:]]
+
+
+def interaction_rows(report: InteractionReport) -> list[dict[str, Any]]:
+    """One flat row a task and level, and one for the contrast."""
+    rows: list[dict[str, Any]] = []
+    for row in report.rows:
+        base: dict[str, Any] = {"task": row.task, "metric": row.metric.name, "axis": report.axis}
+        for level, effect in zip(row.made.levels, row.made.effects, strict=True):
+            rows.append(base | {
+                "level": level, "n": effect.n, "mean_a": effect.mean_a, "mean_b": effect.mean_b,
+                "difference": effect.difference, "low": effect.low, "high": effect.high, "p": effect.p,
+                "p_corrected": None, "method": effect.method, "verdict": effect.verdict,
+            })  # fmt: skip
+        rows.append(base | {
+            "level": "change", "n": row.made.n, "mean_a": None, "mean_b": None, "difference": row.made.contrast,
+            "low": row.made.low, "high": row.made.high, "p": row.made.p, "p_corrected": row.p_adjusted,
+            "method": row.made.method, "verdict": row.verdict,
+        })  # fmt: skip
+    return rows
+
+
+def interaction_text(report: InteractionReport, format: Format) -> str:
+    """The effect at each level and how it changes."""
+    by_task = {row.task: row for row in report.rows}
+    shown = []
+    for flat in interaction_rows(report):
+        row = by_task[flat["task"]]
+        one, two = (percent, points) if is_proportion(row.metric) else (plain, signed)
+        change = flat["level"] == "change"
+        first = flat["level"] == row.made.levels[0]
+        shown.append({
+            "task": row.task if first else "", "metric": row.metric.name if first else "",
+            "level": _change(report) if change else flat["level"], "n": flat["n"],
+            "a": None if flat["mean_a"] is None else one(flat["mean_a"]),
+            "b": None if flat["mean_b"] is None else one(flat["mean_b"]),
+            "difference": None if flat["difference"] is None else two(flat["difference"]),
+            "interval": span(flat["low"], flat["high"], two),
+            "p": None if flat["p"] is None else show_p(flat["p"]),
+            "p_corrected": None if flat["p_corrected"] is None else show_p(flat["p_corrected"]),
+            "verdict": flat["verdict"],
+        })  # fmt: skip
+    columns = [
+        Column("task", "task"), Column("metric", "metric"), Column("level", report.axis),
+        Column("n", "n", str, True), Column("a", "A", str, True), Column("b", "B", str, True),
+        Column("difference", "B - A", str, True),
+        Column("interval", f"{100 * (1 - report.options.alpha):g} % interval", str, True),
+        Column("p", "p", str, True), Column("p_corrected", "p corrected", str, True),
+        Column("verdict", "B is / effect"),
+    ]  # fmt: skip
+    mark = "- " if format == "md" else ""
+    lines = [f"{mark}A  {report.a}", f"{mark}B  {report.b}", "", render(columns, shown, format), ""]
+    lines += [textwrap.fill(line, WIDTH) for line in _about(report)]
+    return "\n".join(lines)
+
+
+def _change(report: InteractionReport) -> str:
+    return "change" if len(report.levels) == 2 else "slope a step"
+
+
+def _about(report: InteractionReport) -> list[str]:
+    lines = []
+    for row in report.rows:
+        told = row.withheld or row.made.reason
+        how = "the same questions at every level" if row.made.paired else "different questions at each level"
+        lost = f"; {row.dropped} paired questions that not every level has are left out" if row.dropped else ""
+        lines.append(f"{row.task}: {told} ({how}{lost})")
+    if not report.ordered:
+        lines.append(f"The values of {report.axis} are names: they are taken in the order in which the runs have them.")
+    if any(is_cost(row.metric) for row in report.rows):
+        lines.append("Costs are compared here by their plain differences, not by ratios.")
+    lines.append("The verdicts of single levels do not answer whether levels differ; the last line of each task does.")
+    return lines
+
+
+def path_rows(report: PathReport) -> list[dict[str, Any]]:
+    """One flat row a task, arm and path."""
+    rows = []
+    for row in report.rows:
+        flat: dict[str, Any] = {
+            "task": row.task, "arm": row.side, "path": {True: "yes", False: "no", None: "unknown"}[row.taken],
+            "trials": row.trials, "share": row.share, "questions": row.score.n, "metric": row.metric.name,
+        }  # fmt: skip
+        for name, one in {"score": row.score, **row.costs}.items():
+            flat |= {name: one.mean, f"{name}_se": one.error, f"{name}_low": one.low, f"{name}_high": one.high}
+        rows.append(flat)
+    return rows
+
+
+def path_text(report: PathReport, format: Format) -> str:
+    """What trials that took the path scored and cost, per arm."""
+    names = list(dict.fromkeys(name for row in report.rows for name in row.costs))
+    shown = []
+    for row, flat in zip(report.rows, path_rows(report), strict=True):
+        line = {"task": row.task, "arm": row.side, "path": flat["path"], "trials": row.trials,
+                "share": None if row.share is None else f"{100 * row.share:.0f} %", "questions": flat["questions"],
+                "score": _with_error(row.score, row.metric)}  # fmt: skip
+        shown.append(line | {name: _with_error(row.costs[name], None) for name in names})
+    columns = [
+        Column("task", "task"), Column("arm", "arm"), Column("path", report.marker),
+        Column("trials", "trials", str, True),
+        Column("share", "share", str, True), Column("questions", "questions", str, True),
+        Column("score", "score ± SE", str, True), *(Column(n, f"{n} ± SE", str, True) for n in names),
+    ]  # fmt: skip
+    columns = [c for c in columns if any(line[c.key] is not None for line in shown)]
+    about = (
+        f"Trials by whether the marker '{report.marker}' is set. Trials chose their path, so a difference between "
+        "paths is no effect of the path: harder questions may lead to it. Compare arms for that."
+    )
+    return "\n".join([render(columns, shown, format), "", textwrap.fill(about, WIDTH)])
+
+
+def _with_error(one: Estimate, metric: MetricInfo | None) -> str | None:
+    if one.mean is None:
+        return None
+    shape = percent if is_proportion(metric) else plain
+    return shape(one.mean) + (f" ± {shape(one.error)}" if one.error is not None else "")
