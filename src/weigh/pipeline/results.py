@@ -44,7 +44,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         seconds: How long at least one of them was in flight: what one waited, whatever the concurrency, without the
             pauses between two invocations.
         missing: Why there is no number.
-        lower_is_better, unit: As in `MetricInfo`.
+        lower_is_better, bounds, unit: As in `MetricInfo`.
     """
 
     run: str
@@ -63,6 +63,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
     missing: str | None = None
     lower_is_better: bool = False
+    bounds: tuple[float, float] | None = None
     unit: str | None = None
 
 
@@ -160,6 +161,7 @@ def _row(
         seconds=total.get("seconds"),
         missing=missing,
         lower_is_better=metric.lower_is_better,
+        bounds=metric.bounds,
         unit=metric.unit,
     )
 
@@ -202,14 +204,22 @@ def _suite_row(run: str, arm: str, suite: SuiteNode, rows: Mapping[str, Row], le
         return msgspec.structs.replace(blank, missing="no aggregate: in some tasks lower is better, in others higher")
     estimates = {spec: rows[spec].estimate for spec in members}
     number = score_suite(suite_tree(suite), {k: v for k, v in estimates.items() if v is not None}, level=level)
+    bounds = {rows[spec].bounds for spec in members}
     return msgspec.structs.replace(
         blank,
-        estimate=number,
+        estimate=_within(number, bounds.pop() if len(bounds) == 1 else None),
         mde80=mde_unpaired_assumption(number),
         trials=sum(rows[s].trials for s in members),
         metric=suite.aggregation,
         lower_is_better=directions.pop(),
     )
+
+
+def _within(number: Estimate, bounds: tuple[float, float] | None) -> Estimate:
+    """The estimate with its interval cut at the values that the scores can have."""
+    if bounds is None or number.low is None or number.high is None:
+        return number
+    return msgspec.structs.replace(number, low=max(number.low, bounds[0]), high=min(number.high, bounds[1]))
 
 
 _TOTALS = """
