@@ -68,7 +68,7 @@ def test_it_runs_from_the_command_line(bench: Path) -> None:
         bench.parent, "run", "-m", "scripted/echo", "-t", "./my_bench.py:internal_freshqa:zero", "--store", "s"
     )
     assert done.returncode == 0, done.stderr
-    assert "10 run" in done.stdout + done.stderr and "60.0 %" in done.stdout
+    assert "10 run" in done.stdout + done.stderr and "60.0 ±" in done.stdout
     done = weigh(
         bench.parent, "run", "-m", "scripted/echo", "-t", "./my_bench.py:internal_freshqa:3shot", "--store", "s"
     )
