@@ -29,6 +29,7 @@ COMMANDS: dict[str, Command] = dict(
         _command("Look", "show", "a task: its definition and what the model will see"),
         _command("Look", "explain", "why trials were or were not reused"),
         _command("Compare", "compare", "is B better than A? differences, intervals, tests, verdicts"),
+        _command("Compare", "diff", "the questions on which two arms differ, with both answers"),
         _command("List", "ls tasks", "tasks that can be run"),
         _command("List", "ls suites", "suites of tasks"),
         _command("List", "ls models", "known local models, and which are here"),
