@@ -84,7 +84,7 @@ def test_one_question_by_name(two: Bench) -> None:
     made = show(two, instance="i5")
     assert [(q.id, q.change, q.same_output) for q in made.questions] == [("i5", "tied", True)]
     assert "(the same output)" in diff_text(made)
-    with pytest.raises(DefinitionError, match="has no question 'i55' .* did you mean 'i5'"):
+    with pytest.raises(DefinitionError, match=r"has no question 'i55' .* did you mean 'i5'"):
         show(two, instance="i55")
 
 
@@ -127,7 +127,8 @@ def test_every_epoch_is_scored_and_one_that_differs_is_shown(bench: Bench) -> No
     assert worst.value_b == pytest.approx(sum(x.value or 0 for x in worst.b) / 3)
     text = diff_text(flips)
     assert "A scores  1 1 1" in text and "B scores  " in text
-    assert diff_text(flips, full=True).count("  A  ") == 3 * len(flips.questions) > text.count("  A  ") - 1
+    assert text.count("(weigh trial ") == 2 * len(flips.questions)
+    assert diff_text(flips, full=True).count("(weigh trial ") == 6 * len(flips.questions)
 
 
 def test_a_failed_epoch_says_so(bench: Bench) -> None:
@@ -190,10 +191,7 @@ def test_marks() -> None:
     assert marked("one", "two", False) == ("one", "two")  # nothing in common: no marks
     assert marked("It is x", "It is y", True) == ("It is \x1b[31mx\x1b[0m", "It is \x1b[32my\x1b[0m")
     long = " ".join(f"w{i}" for i in range(3000))
-    assert (
-        marked(long, long + " end", False)[1].endswith("{+ end+}")
-        or marked(long, long + " end", False)[1] == long + " end"
-    )
+    assert marked(long, long + " end", False) == (long, long + " end")  # too long for words, and one line
 
 
 def test_helpers() -> None:
