@@ -192,6 +192,22 @@ def pick_metric(tasks: Sequence[TaskInfo], name: str | None) -> MetricInfo:
     raise DefinitionError(f"task {spec} has no metric {name!r}{suggest(name, known)} (it has {', '.join(known)})")
 
 
+def common_metric(ours: Sequence[TaskInfo], theirs: Sequence[TaskInfo], name: str | None) -> MetricInfo:
+    """The metric by which two sides are compared on a task: that of the first, which the second must have too.
+
+    Raises:
+        DefinitionError: A side lacks it.
+    """
+    metric = pick_metric(ours, name)
+    if metric.scorer not in COSTS and metric.scorer not in {m.scorer for m in theirs[0].metrics}:
+        have = ", ".join(m.name for m in theirs[0].metrics) or "none"
+        raise DefinitionError(
+            f"only one of the arms has the metric {metric.name!r} (the other has {have}); `weigh rescore` gives it to "
+            "the other without running the model again"
+        )
+    return metric
+
+
 def align(
     data: Dataset,
     a: Side,
@@ -245,8 +261,8 @@ def align(
         failed_b=np.array([second.failed[k] for k in planned]),
         timeouts_a=np.array([first.timeouts[k] for k in keys]),
         timeouts_b=np.array([second.timeouts[k] for k in keys]),
-        only_a=tuple(i for i in only_a if i not in changed),
-        only_b=tuple(i for i in only_b if i not in changed),
+        only_a=tuple(sorted(set(only_a) - set(changed))),
+        only_b=tuple(sorted(set(only_b) - set(changed))),
         changed=tuple(changed),
         lost=tuple(first.ids[k] for k in lost),
     )
@@ -279,7 +295,7 @@ def column(
                 lost=tuple(k + suffix for k in found.lost),
             )
             parts.append((context, found))
-            _shares(rows, suffix, failed, timeouts, ids)
+            _shares(rows, suffix, failed, timeouts, ids, metric.scorer in COSTS)
     if len(parts) == 1:
         whole = parts[0][1]
     else:
@@ -305,14 +321,17 @@ def _suffixed(keys: NDArray[Any], suffix: str) -> NDArray[Any]:
     return keys if not suffix else np.array([k + suffix for k in keys], dtype=object)
 
 
-def _shares(rows: Any, suffix: str, failed: dict[str, float], timeouts: dict[str, float], ids: dict[str, str]) -> None:
-    """Share of failed and of timed-out epochs of every question, and its id."""
+def _shares(
+    rows: Any, suffix: str, failed: dict[str, float], timeouts: dict[str, float], ids: dict[str, str], is_cost: bool
+) -> None:
+    """Share of failed and of timed-out epochs of every question, and its id. A score that is missing has failed too."""
+    missing = np.zeros(rows.value.size, dtype=bool) if is_cost else np.isnan(rows.value)
     total: dict[str, int] = {}
     bad: dict[str, int] = {}
     late: dict[str, int] = {}
     seen: dict[tuple[str, str], str] = {}
     number: dict[str, int] = {}
-    for digest, name, status in zip(rows.instance_digest, rows.instance_id, rows.status, strict=True):
+    for digest, name, status, lost in zip(rows.instance_digest, rows.instance_id, rows.status, missing, strict=True):
         key = seen.get((digest, name))
         if key is None:
             number[digest] = number.get(digest, 0) + 1
@@ -320,7 +339,7 @@ def _shares(rows: Any, suffix: str, failed: dict[str, float], timeouts: dict[str
             seen[digest, name] = key
             ids[key] = name
         total[key] = total.get(key, 0) + 1
-        bad[key] = bad.get(key, 0) + (status in ("error", "empty"))
+        bad[key] = bad.get(key, 0) + bool(lost or status in ("error", "empty"))
         late[key] = late.get(key, 0) + (status == "timeout")
     failed.update({k: bad[k] / total[k] for k in total})
     timeouts.update({k: late[k] / total[k] for k in total})

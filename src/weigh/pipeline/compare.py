@@ -19,7 +19,7 @@ from weigh.analyze.paired import Comparison, compare_pairs
 from weigh.analyze.scope import GivenComparison, compare_given
 from weigh.analyze.suite import SuiteComparison, compare_suite
 from weigh.analyze.unequal import UnequalFailures, failed_unequally
-from weigh.pipeline.align import COSTS, Aligned, align, metadata, pick_metric, refuse_versions, task_pairs
+from weigh.pipeline.align import COSTS, Aligned, align, common_metric, metadata, refuse_versions, task_pairs
 from weigh.pipeline.questions import Errors
 from weigh.pipeline.results import suite_members, suite_tree
 from weigh.pipeline.sides import Side, find_sides
@@ -194,12 +194,22 @@ def compare_sides(store: Store, data: Dataset, a: Side, b: Side, options: Option
     wanted = options.tasks or (tuple(suite_members(suites[0])) if options.suite else ())
     for name, ours, theirs in task_pairs(a, b, wanted):
         refuse_versions(name, ours, theirs)
-        metric = pick_metric(ours, options.metric)
+        try:
+            metric = common_metric(ours, theirs, options.metric)
+        except DefinitionError as error:
+            notes.append(f"{name}: not compared: {error}")
+            continue
+        if metric.name in COSTS and options.margin is not None:
+            raise DefinitionError(
+                "--margin is a difference of scores; hold a cost against a limit with `weigh gate --max-ratio`"
+            )
         pairs = align(data, a, b, name, ours, theirs, metric, errors=options.errors, cluster=options.cluster)
         aligned[name] = pairs
         rows.append(compare_task(pairs, options, withheld=host_difference(store, a, b, metric)))
         if options.by:
             groups += _subgroups(data, pairs, options)
+    if not rows:
+        raise DefinitionError("nothing can be compared: " + "; ".join(notes))
     rows = _corrected(rows, options.correction)
     return Report(
         a=a.label,

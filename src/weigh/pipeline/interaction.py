@@ -15,7 +15,7 @@ import numpy as np
 
 from weigh.analyze.correct import adjust
 from weigh.analyze.interaction import Interaction, compare_interaction
-from weigh.pipeline.align import COSTS, Aligned, align, pick_metric, refuse_versions, task_pairs
+from weigh.pipeline.align import COSTS, Aligned, align, common_metric, refuse_versions, task_pairs
 from weigh.pipeline.compare import Options, host_difference
 from weigh.pipeline.results import suite_members
 from weigh.pipeline.sides import Side
@@ -101,7 +101,7 @@ def compare_along(store: Store, data: Dataset, a: Side, b: Side, axis: str, opti
     for x, y in sides:
         for name, ours, theirs in task_pairs(x, y, wanted):
             refuse_versions(name, ours, theirs)
-            metric = pick_metric(ours, options.metric)
+            metric = common_metric(ours, theirs, options.metric)
             pairs = align(data, x, y, name, ours, theirs, metric, errors=options.errors, cluster=options.cluster)
             by_task.setdefault(name, []).append(pairs)
     shown = [str(level) for level in levels]

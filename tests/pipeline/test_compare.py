@@ -1,0 +1,324 @@
+"""Two arms compared from a store: numbers that can be checked by hand, and everything that can be odd about them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.pipeline.compare_kit import binary, put
+from weigh.analyze.paired import compare_pairs
+from weigh.pipeline.compare import Options, Report, compare
+from weigh.pipeline.conclusion import conclude
+from weigh.records.errors import DefinitionError, StoreError
+from weigh.records.run import MetricInfo, SuiteNode
+from weigh.store.layout import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def two(store: Store, a: Any, b: Any, options: Options | None = None, **fields: Any) -> Report:
+    """Write runs `old` and `new` of a task `t` and compare them."""
+    put(store, "old", {"t": a}, **fields)
+    put(store, "new", {"t": b}, arm="other", created=2000.0, **fields)
+    return compare(store, ["old", "new"], options)[0]
+
+
+def test_a_difference_is_found_and_named(store: Store) -> None:
+    row = two(store, binary(10, 40), binary(20, 40)).rows[0]
+    assert row.score is not None
+    assert (row.score.n, row.score.wins, row.score.losses, row.score.ties) == (40, 10, 0, 30)
+    assert row.score.difference == pytest.approx(0.25)
+    assert row.score.p == pytest.approx(2 * 0.5**10)
+    assert row.verdict == "better"
+    assert row.pairing.note is None
+
+
+def test_swapping_the_arms_turns_everything_round(store: Store) -> None:
+    there = two(store, binary(10, 40), binary(20, 40)).rows[0].score
+    back = compare(store, ["new", "old"])[0].rows[0].score
+    assert there is not None
+    assert back is not None
+    assert back.difference == -there.difference  # type: ignore[operator]
+    assert back.p == there.p
+    assert back.verdict == "worse"
+
+
+def test_an_empty_arm_gives_a_line_and_no_number(store: Store) -> None:
+    report = two(store, binary(3, 6), {})
+    row = report.rows[0]
+    assert row.score is not None
+    assert (row.score.n, row.score.difference, row.verdict) == (0, None, "unresolved")
+    assert "6 only in A (q0, q1, q2, ...)" in str(row.pairing.note)
+    assert "no question in common" in conclude(report)
+
+
+def test_no_overlap(store: Store) -> None:
+    row = two(store, {"q1": 1.0}, {"q2": 1.0}).rows[0]
+    assert row.pairing.only_a == ("q1",)
+    assert row.pairing.only_b == ("q2",)
+    assert row.score is not None
+    assert row.score.p is None
+
+
+def test_no_task_in_common(store: Store) -> None:
+    put(store, "old", {"t": binary(1, 2)})
+    put(store, "new", {"u": binary(1, 2)}, arm="other")
+    with pytest.raises(DefinitionError, match="share no task: t against u"):
+        compare(store, ["old", "new"])
+
+
+def test_the_same_run_twice_is_refused(store: Store) -> None:
+    put(store, "old", {"t": binary(1, 2)})
+    with pytest.raises(DefinitionError, match="the same arm of the same run"):
+        compare(store, ["old", "old"])
+
+
+def test_a_run_that_is_not_there(store: Store) -> None:
+    put(store, "old", {"t": binary(1, 2)})
+    with pytest.raises(StoreError, match="nwe"):
+        compare(store, ["old", "nwe"])
+
+
+def test_changed_questions_do_not_pair(store: Store) -> None:
+    put(store, "old", {"t": binary(1, 3)})
+    put(store, "new", {"t": binary(1, 3)}, arm="other", text=" (edited)")
+    row = compare(store, ["old", "new"])[0].rows[0]
+    assert row.pairing.changed == ("q0", "q1", "q2")
+    assert row.pairing.paired == 0
+
+
+def test_versions_of_a_task_are_refused_with_what_differs(store: Store) -> None:
+    put(store, "old", {"t": binary(1, 3)}, definition={"instruction": "Answer."})
+    put(store, "new", {"t": binary(1, 3)}, arm="other", definition={"instruction": "Think."})
+    with pytest.raises(DefinitionError, match=r"instruction: 'Answer\.' against 'Think\.'.*variant"):
+        compare(store, ["old", "new"])
+
+
+def test_the_wording_of_a_prompt_is_compared_as_a_variant(store: Store) -> None:
+    put(store, "old", {"t": binary(2, 12)}, variant="plain", definition={"instruction": "Answer."})
+    put(store, "new", {"t": binary(10, 12)}, variant="think", definition={"instruction": "Think."})
+    row = compare(store, ["variant=plain", "variant=think"])[0].rows[0]
+    assert row.task == "t"
+    assert row.score is not None
+    assert (row.score.n, row.verdict) == (12, "better")
+
+
+def test_all_ties(store: Store) -> None:
+    row = two(store, binary(3, 30), binary(3, 30)).rows[0]
+    assert row.score is not None
+    assert (row.score.p, row.score.difference, row.score.reason) == (1.0, 0.0, "all questions tie")
+    assert row.score.low is not None
+    assert row.score.low < 0 < row.score.high  # type: ignore[operator]
+
+
+def test_all_ties_are_equivalent_when_the_margin_and_the_number_allow_it(store: Store) -> None:
+    assert two(store, binary(50, 400), binary(50, 400), Options(margin=0.02)).rows[0].verdict == "equivalent"
+
+
+def test_all_wins(store: Store) -> None:
+    row = two(store, binary(0, 12), binary(12, 12)).rows[0]
+    assert row.score is not None
+    assert row.score.p == pytest.approx(2 * 0.5**12)
+    assert row.score.high is not None
+    assert row.score.high <= 1.0
+
+
+def test_one_question_says_that_it_cannot_tell(store: Store) -> None:
+    row = two(store, {"q": 0.0}, {"q": 1.0}).rows[0]
+    assert row.score is not None
+    assert (row.score.p, row.verdict) == (1.0, "unresolved")
+    assert "1 contested question cannot reach p = 0.05" in row.score.reason
+
+
+def test_a_missing_score_is_no_zero(store: Store) -> None:
+    a: dict[str, Any] = {**binary(5, 30), "q29": None}
+    row = two(store, a, binary(5, 30)).rows[0]
+    assert row.score is not None
+    assert (row.score.n, row.score.difference) == (29, 0.0)
+    assert row.pairing.lost == ("q29",)
+    assert "q29" in str(row.pairing.note)
+
+
+def test_unequal_failures_withhold_the_verdict(store: Store) -> None:
+    a: dict[str, Any] = {**binary(0, 30), **{f"q{i}": "error" for i in range(10)}}
+    row = two(store, a, binary(30, 30)).rows[0]
+    assert row.verdict == "withheld"
+    assert "10 of 30 questions failed for a and 0 for b" in str(row.withheld)
+    assert row.score is not None
+    assert row.score.n == 20
+    counted = compare(store, ["old", "new"], Options(errors="zero"))[0].rows[0]
+    assert counted.score is not None
+    assert (counted.score.n, counted.verdict) == (30, "better")
+    with pytest.raises(DefinitionError, match="10 of 30 trials failed"):
+        compare(store, ["old", "new"], Options(errors="fail"))
+
+
+def test_a_timeout_is_an_answer_that_is_wrong(store: Store) -> None:
+    a: dict[str, Any] = {**binary(12, 12), **{f"q{i}": "timeout" for i in range(9)}}
+    row = two(store, a, binary(12, 12)).rows[0]
+    assert row.score is not None
+    assert (row.score.n, row.score.wins, row.verdict) == (12, 9, "better")
+
+
+def test_scores_without_bounds_get_t_and_no_zero_for_failures(store: Store) -> None:
+    metric = MetricInfo(name="length", scorer="length", bounds=None)
+    a = {f"q{i}": float(i) for i in range(30)}
+    b: dict[str, Any] = {f"q{i}": float(i) + 5 + i % 3 for i in range(30)}
+    row = two(store, a, b, metric=metric).rows[0]
+    assert row.score is not None
+    assert row.score.interval_method == "t"
+    assert row.verdict == "better"
+    put(store, "bad", {"t": {**b, "q0": None}}, metric=metric, arm="third")
+    with pytest.raises(DefinitionError, match="no worst value"):
+        compare(store, ["old", "bad"], Options(errors="zero"))
+    with pytest.raises(DefinitionError, match="McNemar's test needs 0/1 scores"):
+        compare(store, ["old", "new"], Options(method="mcnemar"))
+
+
+def test_clusters_of_one_change_nothing(store: Store) -> None:
+    alone = {f"q{i}": f"c{i}" for i in range(30)}
+    row = two(store, binary(5, 30), binary(12, 30), clusters=alone).rows[0]
+    want = compare_pairs([*binary(5, 30).values()], [*binary(12, 30).values()])
+    assert row.score is not None
+    assert (row.score.p, row.score.low, row.score.method) == (want.p, want.low, want.method)
+
+
+def test_one_cluster_allows_no_test(store: Store) -> None:
+    row = two(store, binary(0, 30), binary(30, 30), clusters=dict.fromkeys(binary(0, 30), "c")).rows[0]
+    assert row.score is not None
+    assert (row.score.p, row.score.se, row.verdict) == (None, None, "unresolved")
+    assert "too few clusters" in row.score.reason
+
+
+def test_clusters_by_a_metadata_field(store: Store) -> None:
+    passages = {f"q{i}": {"passage": str(i // 10)} for i in range(40)}
+    row = two(store, binary(0, 40), binary(40, 40), Options(cluster="passage"), metadata=passages).rows[0]
+    assert row.score is not None
+    assert (row.score.n_clusters, row.verdict) == (4, "unresolved")
+    assert row.cluster_from == "metadata passage"
+    with pytest.raises(DefinitionError, match="no question has this metadata field"):
+        compare(store, ["old", "new"], Options(cluster="page"))
+
+
+def test_subgroups(store: Store) -> None:
+    kinds = {f"q{i}": {"kind": "odd" if i % 2 else "even"} for i in range(40)}
+    b = {f"q{i}": float(i % 2) for i in range(40)}
+    report = two(store, binary(0, 40), b, Options(by="kind"), metadata=kinds)
+    assert [(g.group, g.score.n, g.verdict) for g in report.groups if g.score] == [
+        ("even", 20, "unresolved"),
+        ("odd", 20, "better"),
+    ]
+
+
+def test_lower_is_better(store: Store) -> None:
+    bits = MetricInfo(name="bpb", scorer="bpb", lower_is_better=True, bounds=None)
+    a = {f"q{i}": 1.0 + i / 100 for i in range(20)}
+    b = {q: v - 0.1 - i / 1000 for i, (q, v) in enumerate(a.items())}
+    row = two(store, a, b, metric=bits).rows[0]
+    assert row.score is not None
+    assert row.score.difference is not None
+    assert row.score.difference < 0
+    assert (row.score.wins, row.verdict) == (20, "better")
+
+
+def test_a_metric_that_one_arm_lacks(store: Store) -> None:
+    put(store, "old", {"t": binary(1, 4)})
+    put(store, "new", {"t": binary(1, 4)}, arm="other", metric=MetricInfo(name="f1", scorer="f1"))
+    with pytest.raises(DefinitionError, match=r"only one of the arms has the metric 'accuracy' \(the other has f1\)"):
+        compare(store, ["old", "new"])
+    with pytest.raises(DefinitionError, match="no metric 'acuracy'; did you mean 'accuracy'"):
+        compare(store, ["old", "new"], Options(metric="acuracy"))
+
+
+def test_costs_are_ratios(store: Store) -> None:
+    put(store, "old", {"t": binary(1, 20)}, tokens={f"q{i}": 100 + i for i in range(20)})
+    put(store, "new", {"t": binary(1, 20)}, arm="other", tokens={f"q{i}": 2 * (100 + i) for i in range(20)})
+    report = compare(store, ["old", "new"], Options(metric="tokens"))[0]
+    cost = report.rows[0].cost
+    assert cost is not None
+    assert cost.ratio == pytest.approx(2.0)
+    assert report.rows[0].verdict == "worse"
+    assert "2.00 times the tokens" in conclude(report)
+    with pytest.raises(DefinitionError, match="--margin is a difference of scores"):
+        compare(store, ["old", "new"], Options(metric="tokens", margin=0.01))
+
+
+def test_seconds_of_different_hosts_get_no_verdict(store: Store) -> None:
+    put(store, "old", {"t": binary(1, 20)}, host="large")
+    put(store, "new", {"t": binary(1, 20)}, arm="other", host="small")
+    row = compare(store, ["old", "new"], Options(metric="seconds"))[0].rows[0]
+    assert row.verdict == "withheld"
+    assert "large, concurrency 1 against small, concurrency 1" in str(row.withheld)
+
+
+def test_both_scopes_are_given_with_four_epochs(store: Store) -> None:
+    report = two(store, {"q": [1.0] * 6}, {"q": [0.0] * 6})
+    row = report.rows[0]
+    assert row.given is not None
+    assert row.score is not None
+    assert (row.verdict, row.given.verdict, row.given.scope) == ("unresolved", "worse", "these tasks")
+    assert row.given.p == pytest.approx(2 / 924)
+    assert "On exactly these questions, which is a smaller claim: on t B is worse." in conclude(report)
+
+
+def test_tasks_are_a_family(store: Store) -> None:
+    names = [f"t{i}" for i in range(10)]
+    put(store, "old", {t: binary(0, 20) for t in names})
+    put(store, "new", {t: binary(6 if t == "t0" else 0, 20) for t in names}, arm="other")
+    raw = compare(store, ["old", "new"], Options(correction="none"))[0].rows[0]
+    assert raw.verdict == "better"
+    report = compare(store, ["old", "new"])[0]
+    first = report.rows[0]
+    assert first.score is not None
+    assert first.score.p == pytest.approx(2 * 0.5**6)
+    assert first.score.p_adjusted == pytest.approx(20 * 0.5**6)
+    assert first.verdict == "unresolved"
+
+
+def test_costs_are_a_family_too(store: Store) -> None:
+    names = [f"t{i}" for i in range(10)]
+    put(store, "old", {t: binary(0, 6) for t in names})
+    put(store, "new", {t: binary(0, 6) for t in names}, arm="other", tokens={f"q{i}": 30 + i for i in range(6)})
+    row = compare(store, ["old", "new"], Options(metric="tokens"))[0].rows[0]
+    assert row.cost is not None
+    assert row.cost.p == pytest.approx(2 * 0.5**6)
+    assert row.cost.p_adjusted == pytest.approx(20 * 0.5**6)
+    assert row.verdict == "unresolved"
+
+
+def test_a_suite_has_its_own_aggregate(store: Store) -> None:
+    suite = SuiteNode(name="both", members=("large", "small"))
+    put(store, "old", {"large": binary(0, 100), "small": binary(10, 10)}, suites=(suite,))
+    put(store, "new", {"large": binary(20, 100), "small": binary(0, 10)}, arm="other", suites=(suite,))
+    made = compare(store, ["old", "new"])[0].suites[0].comparison
+    assert made is not None
+    assert made.difference == pytest.approx((0.2 - 1.0) / 2)  # pooled, the sign would be another
+    assert (made.wins, made.losses, made.ties, made.verdict) == (20, 10, 80, "worse")
+    only = compare(store, ["old", "new"], Options(tasks=("large",)))[0]
+    assert only.suites[0].missing == "no paired questions for small"
+    with pytest.raises(DefinitionError, match="suite 'bth'"):
+        compare(store, ["old", "new"], Options(suite="bth"))
+
+
+def test_sign_wald_is_labelled(store: Store) -> None:
+    report = two(store, binary(0, 20), binary(6, 20), Options(method="sign-wald"))
+    assert report.rows[0].score is not None
+    assert report.rows[0].score.method == "Wald sign test"
+    assert "do not rely on it" in conclude(report)
+
+
+def test_a_million_questions() -> None:
+    rng = np.random.default_rng(5)
+    a = (rng.random(1_000_000) < 0.5).astype(float)
+    b = np.where(rng.random(1_000_000) < 0.01, 1.0, a)
+    made = compare_pairs(a, b)
+    assert made.n == 1_000_000
+    assert made.losses == 0
+    assert made.difference == pytest.approx(float((b - a).mean()), abs=1e-12)
+    assert made.verdict == "better"
