@@ -322,3 +322,11 @@ def test_a_million_questions() -> None:
     assert made.losses == 0
     assert made.difference == pytest.approx(float((b - a).mean()), abs=1e-12)
     assert made.verdict == "better"
+
+
+def test_a_filter_that_matches_arms_which_cannot_be_told_apart(store: Store) -> None:
+    for model in ("a1", "a2"):
+        put(store, model, {"t": binary(1, 4)}, arm=model, axes={"side": "a"})
+    put(store, "b1", {"t": binary(1, 4)}, arm="b1", axes={"side": "b"})
+    with pytest.raises(DefinitionError, match="'side=a' matches a2 of run .* and a1 of run .*; narrow it"):
+        compare(store, ["side=a", "side=b"])

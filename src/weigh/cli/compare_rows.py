@@ -138,7 +138,7 @@ def cells(row: dict[str, Any]) -> dict[str, Any]:
     """The texts of a row; None where there is nothing to say."""
     proportion = row["unit"] == "proportion"
     one, two = (percent, points) if proportion else (plain, signed)
-    indent = {"given": "  these questions", "group": f"  {row['group']}"}
+    indent = {"given": "- these questions", "group": f"- {row['group']}"}
     return {
         "task": indent.get(row["kind"], row["task"]),
         "metric": row["metric"] if row["kind"] in ("task", "suite") else "",

@@ -176,10 +176,14 @@ def _distinct(sides: list[Side]) -> list[Side]:
 def contexts(sides: Sequence[Side]) -> list[str]:
     """The axes on which arms within a side differ; sides are held against each other where these agree.
 
+    An axis on which no value is on all sides is no such axis: it follows from what is compared (a checkpoint's path,
+    say, where steps are compared).
+
     Raises:
         DefinitionError: A side has two arms that agree on all of them, so that neither can be preferred.
     """
-    rest = sorted(set().union(*(s.varying for s in sides)))
+    varying = sorted(set().union(*(s.varying for s in sides)))
+    rest = [name for name in varying if set.intersection(*(s.values(name) for s in sides))]
     for side in sides:
         seen: dict[tuple[Axis, ...], Member] = {}
         for member in side.members:
