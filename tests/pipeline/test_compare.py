@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -330,3 +331,21 @@ def test_a_filter_that_matches_arms_which_cannot_be_told_apart(store: Store) -> 
     put(store, "b1", {"t": binary(1, 4)}, arm="b1", axes={"side": "b"})
     with pytest.raises(DefinitionError, match="'side=a' matches a. of run .* and a. of run .*; narrow it"):
         compare(store, ["side=a", "side=b"])
+
+
+def test_a_plain_task_is_compared_with_its_variant(store: Store) -> None:
+    put(store, "old", {"t": binary(2, 12)})
+    put(store, "new", {"t": binary(10, 12)}, variant="think")
+    row = compare(store, ["variant=", "variant=th*"])[0].rows[0]
+    assert row.score is not None
+    assert (row.task, row.score.wins) == ("t", 8)
+
+
+def test_two_variants_on_one_side_are_ambiguous(store: Store) -> None:
+    run = put(store, "both", {"t": binary(2, 12)})
+    task = run.tasks[0]
+    variants = (task, msgspec.structs.replace(task, variant="think"))
+    store.create(msgspec.structs.replace(run, id="wide-00000001", name="wide", tasks=variants))
+    put(store, "new", {"t": binary(10, 12)}, variant="terse", arm="other")
+    with pytest.raises(DefinitionError, match="has t and t:think, and it is not clear which one is meant"):
+        compare(store, ["wide", "variant=terse"])

@@ -6,6 +6,7 @@ one whose content changed, one that failed) is counted and named, so that nothin
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -113,9 +114,19 @@ def task_pairs(a: Side, b: Side, wanted: Sequence[str] = ()) -> list[tuple[str, 
     def tasks_of(side: Side) -> dict[str, list[TaskInfo]]:
         found: dict[str, list[TaskInfo]] = {}
         for member in side.members:
+            seen: dict[str, TaskInfo] = {}
             for task in member.run.tasks:
-                if has_variant(member, task):
-                    found.setdefault(name_of(task), []).append(task)
+                if not has_variant(member, task):
+                    continue
+                name = name_of(task)
+                other = seen.setdefault(name, task)
+                if other is not task:
+                    specs = f"{join_spec(name, other.variant)} and {join_spec(name, task.variant)}"
+                    raise DefinitionError(
+                        f"'{side.label}' has {specs}, and it is not clear which one is meant; add variant=NAME to it "
+                        "(variant= for the plain task)"
+                    )
+                found.setdefault(name, []).append(task)
         return found
 
     ours, theirs = tasks_of(a), tasks_of(b)
@@ -137,7 +148,7 @@ def task_pairs(a: Side, b: Side, wanted: Sequence[str] = ()) -> list[tuple[str, 
 
 def has_variant(member: Member, task: TaskInfo) -> bool:
     """Whether a task has the variant that the side asks for."""
-    return member.variant is None or member.variant == task.variant
+    return member.variant is None or fnmatch.fnmatchcase(task.variant, member.variant)
 
 
 def refuse_versions(name: str, ours: Sequence[TaskInfo], theirs: Sequence[TaskInfo]) -> None:
