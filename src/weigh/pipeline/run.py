@@ -8,7 +8,6 @@ it (an error, a budget, Ctrl-C, kill -9), what is durable stays, and the same co
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 import time
 from collections import Counter
@@ -19,17 +18,18 @@ from functools import partial
 import msgspec
 
 from weigh.define.harness import Harness, load_harness
-from weigh.define.spec import parse_model
 from weigh.execute.budget import Budget
-from weigh.execute.harness import Executor, bug_trial
+from weigh.execute.harness import Executor, OpenSandbox, bug_trial
 from weigh.execute.pool import Stopping, run_cells
-from weigh.execute.providers.registry import open_provider, require_capabilities
+from weigh.execute.providers.registry import require_capabilities
 from weigh.execute.retry import RetryPolicy
 from weigh.execute.sandboxes.pool import SandboxPool
 from weigh.execute.scaffolds.registry import make_scaffold
 from weigh.execute.stop import StopSignal
+from weigh.pipeline.acting import Acting, find_acting, open_helpers, together
 from weigh.pipeline.arms import ArmPlan, Sampling, plan_arms, request_transform
 from weigh.pipeline.finishing import finish_run
+from weigh.pipeline.helpers import Helpers
 from weigh.pipeline.prepare import PreparedPlan, check, prepare_tasks, sandbox_spec, task_folders
 from weigh.pipeline.provenance import host_class, provenance, redact_command
 from weigh.pipeline.request import (
@@ -44,11 +44,11 @@ from weigh.pipeline.request import (
     TrialDone,
 )
 from weigh.pipeline.reuse import Reuse, Sorted, copy_block, rescore_trials, sort_cells
-from weigh.pipeline.scoring import Scoring
+from weigh.pipeline.scoring import Scoring, check_helpers
 from weigh.plan.cell import Cell
 from weigh.plan.matrix import Block, block_cells, blocks, count_cells
 from weigh.records.digest import digest
-from weigh.records.errors import CapabilityError, Failure
+from weigh.records.errors import CapabilityError, Failure, WeighError
 from weigh.records.request import LoglikelihoodRequest
 from weigh.records.run import Invocation, Run
 from weigh.records.trial import OK, Trial, request_text
@@ -56,7 +56,7 @@ from weigh.records.usage import Usage, add_usage
 from weigh.store.done import Done, done
 from weigh.store.index import find_generations
 from weigh.store.journal import JournalWriter, repair
-from weigh.store.layout import RunFolder, Store
+from weigh.store.layout import RunFolder, Store, slug
 from weigh.store.leases import Leases
 
 DEFAULT_CONCURRENCY = 32
@@ -91,17 +91,22 @@ class Session:
         harness: Harness,
         arms: list[ArmPlan],
         prepared: PreparedPlan,
+        helpers: Helpers,
     ) -> None:
         self.request, self.on_event, self.stop = request, on_event, stop
         self.harness, self.arms, self.prepared = harness, arms, prepared
         self.sampling = _sampling(request)
-        self.transform = request_transform(harness, self.sampling)
+        self.transform = request_transform(harness, self.sampling, acting.tools.specs)
         self.store = Store(request.store)
         self.manifest = _manifest(request, harness, arms, prepared)
-        self.scoring = Scoring({(t.name, t.variant): t.scorers for t in prepared.tasks})
+        self.scoring = Scoring({(t.name, t.variant): t.scorers for t in prepared.tasks}, helpers=helpers)
+        check_helpers(
+            self.scoring, {(c.task.name, c.task.variant): c.instances[0][1] for c in prepared.columns if c.instances}
+        )
         self.writer = f"{int(time.time())}-{secrets.token_hex(4)}"
         self.began = time.monotonic()
         self.usages: list[Usage] = []
+        self.pools: list[SandboxPool] = []
         self.copied: set[tuple[str, str, str, str, int]] = set()
         self.executed = 0
         self.reused = 0
@@ -120,7 +125,8 @@ class Session:
             harness,
             skip_unavailable=request.skip_unavailable,
         )
-        return cls(request, on_event, stop, harness, arms, prepared)
+        helpers = await Helpers.plan(harness.helpers, retries=harness.retries)
+        return cls(request, on_event, stop, harness, arms, prepared, helpers)
 
     @property
     def blocks(self) -> Iterator[Block]:
@@ -230,6 +236,9 @@ class Session:
                 raise CapabilityError(f"{arm.spec.text} did not start: {failure.error.message}") from failure
             for task in self.prepared.tasks:
                 await require_capabilities(provider, [task.capability], task.task.spec)
+            if self.acting.tools.tools:
+                await require_capabilities(provider, ["tools"], f"harness '{self.harness.name}'")
+            open_sandbox = await self._trial_sandboxes(stack, concurrency)
             self.on_event(ArmStarted(arm=arm.arm.id, seconds=time.monotonic() - began))
             executor = Executor(
                 provider,
@@ -241,6 +250,10 @@ class Session:
                 seconds=self.harness.limits.seconds,
                 retry=RetryPolicy(retries=self.harness.retries),
                 stop=self.stop,
+                open_sandbox=open_sandbox,
+                tools=self.acting.tools,
+                helpers=self.scoring.helpers,
+                limits=self.harness.limits,
             )
             while waiting:
                 contested: list[Block] = []
@@ -307,13 +320,12 @@ class Session:
     # -- before and after -------------------------------------------------------------------------------------------
 
     async def _open_helpers(self, stack: AsyncExitStack) -> None:
-        """Start what scoring needs: a pool of sandboxes (lazily) and helper models."""
+        """Start what trials and scoring share: a pool of sandboxes (lazily), helper models, servers of tools."""
         if any(t.needs_sandbox for t in self.prepared.tasks):
             pool = SandboxPool(sandbox_spec(self.harness))
+            self.pools.append(pool)
             self.scoring.sandboxes = await stack.enter_async_context(pool)
-        for role, model in self.harness.helpers.items():
-            provider = open_provider(parse_model(model), concurrency=None)
-            self.scoring.helpers[role] = await stack.enter_async_context(provider)
+        await stack.enter_async_context(self.scoring.helpers)
 
     async def _rescore(self, folder: RunFolder, fates: Sorted, journal: JournalWriter) -> None:
         if not fates.rescore:
@@ -350,6 +362,7 @@ class Session:
                 "seed": asked.seed,
                 "temperature": asked.temperature,
                 "concurrency": asked.concurrency,
+                "helpers": self.harness.helpers,
                 "host_class": host_class(),
             },
             metrics={t.task.spec: t.info().metrics for t in self.prepared.tasks},
@@ -391,6 +404,7 @@ class Session:
             missing=missing,
             stopped=stopped,
             usage=add_usage(self.usages),
+            sandboxes=sum(pool.state.started for pool in self.pools),
             seconds=time.monotonic() - self.began,
         )
 
@@ -467,6 +481,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     missing: int
     stopped: str | None
     usage: Usage
+    sandboxes: int
     seconds: float
 
     def finish(self, plan: Plan) -> RunResult:
@@ -513,8 +528,3 @@ def _default_name(prepared: PreparedPlan, arms: Sequence[ArmPlan]) -> str:
     names = [s.name for s in prepared.suites] or [t.name for t in prepared.tasks]
     more = f"+{len(arms) - 1}" if len(arms) > 1 else ""
     return f"{names[0]}{f'+{len(names) - 1}' if len(names) > 1 else ''}-{arms[0].arm.id}{more}"
-
-
-def slug(name: str) -> str:
-    """A name as one component of a path."""
-    return re.sub(r"[^A-Za-z0-9_.+@-]+", "-", name).strip("-.")[:60] or "run"

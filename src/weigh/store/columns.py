@@ -72,7 +72,8 @@ def row(
         "error_kind": trial.error.kind if trial.error else None,
         "error_message": trial.error.message if trial.error else None,
         "started": trial.timing.started,
-        "seconds": trial.timing.total,
+        # An imported trial was executed elsewhere: no attempt of ours, and no seconds that anybody knows.
+        "seconds": trial.timing.total if trial.attempts or trial.timing.total else None,
         "new": usage.new,
         "cached": usage.cached,
         "generated": usage.generated,

@@ -13,6 +13,7 @@ Nothing here needs a database: listing runs reads their manifests and nothing el
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import uuid
 from pathlib import Path
@@ -218,6 +219,11 @@ def safe_name(name: str) -> str:
     if not name or name.startswith(".") or "/" in name or "\\" in name or "\0" in name:
         raise StoreError(f"{name!r} cannot name a file in the store; use letters, digits, `-`, `_` and `.`")
     return name
+
+
+def slug(name: str) -> str:
+    """Any name made into one component of a path, the start of a run's id."""
+    return re.sub(r"[^A-Za-z0-9_.+@-]+", "-", name).strip("-.")[:60] or "run"
 
 
 def _identity(run: Run) -> object:
