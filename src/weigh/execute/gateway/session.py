@@ -1,0 +1,207 @@
+"""One user of the gateway: a token, a model behind it, what it has used, and what it may use.
+
+A session belongs to one trial or one program. Budgets are checked before a call is passed on: the number of calls is
+exact; tokens and dollars are known only after a call, so they can be exceeded by what was in flight. When a budget is
+spent, `spent` names it (`limit:calls`), every later call is refused, and whoever opened the session reads it there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import msgspec
+
+from weigh.execute.limiter import Limiter
+from weigh.execute.retry import RetryPolicy, excusable
+from weigh.protocols import Provider
+from weigh.records.errors import Error, Failure
+from weigh.records.request import LoglikelihoodRequest, Output, Request
+from weigh.records.usage import Usage, add_usage
+
+KEPT_CALLS = 100_000
+"""The most calls whose requests and answers are kept; later ones are only counted."""
+
+
+class GatewayBudget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a session may use; None is no limit.
+
+    Attributes:
+        calls: Requests passed on to the model.
+        tokens: New, cached and generated together.
+        dollars: Where prices are known; a call without a known price is refused.
+        seconds: Since the session was opened.
+    """
+
+    calls: int | None = None
+    tokens: int | None = None
+    dollars: float | None = None
+    seconds: float | None = None
+
+
+class Call(NamedTuple):
+    """One request of a session as it was passed on, and what came of it.
+
+    Attributes:
+        at: Unix time at which it came.
+        seconds: Until its answer, waiting for a slot and retries included.
+        request: As the provider got it.
+        output: None when it failed.
+        error: Why it failed.
+    """
+
+    at: float
+    seconds: float
+    request: Request
+    output: Output | None
+    error: Error | None
+
+
+class Meter(msgspec.Struct):
+    """What a session has used so far.
+
+    Attributes:
+        usage: Tokens, dollars and answered calls.
+        started: Calls that were passed on.
+        errors: Calls that ended in a failure, retries used up.
+        retries: How often a call was tried again.
+        refused: Calls turned away because a budget was spent.
+        latency: Seconds of all answered calls, summed.
+    """
+
+    usage: Usage = Usage()
+    started: int = 0
+    errors: int = 0
+    retries: int = 0
+    refused: int = 0
+    latency: float = 0.0
+
+
+class Session:
+    """A token and what stands behind it. Made by `Gateway.open`.
+
+    Attributes:
+        token: What its user shows as the API key; never stored.
+        provider: Entered by whoever opened the session.
+        model: The name that `/v1/models` gives.
+        meter: What was used.
+        calls: Requests and answers, oldest first, when `record` was asked for.
+        spent: `limit:calls`, `limit:tokens`, `limit:dollars` or `limit:seconds` once that budget is spent.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        budget: GatewayBudget | None = None,
+        record: bool = False,
+        transform: Callable[[Request], Request] | None = None,
+        limiter: Limiter | None = None,
+        retry: RetryPolicy | None = None,
+        sleep: Callable[[float], Awaitable[bool]] | None = None,
+    ) -> None:
+        self.token = f"weigh-{secrets.token_urlsafe(32)}"
+        self.provider, self.model = provider, provider.name
+        self.budget = budget or GatewayBudget()
+        self.meter = Meter()
+        self.calls: deque[Call] | None = deque(maxlen=KEPT_CALLS) if record else None
+        self.spent: str | None = None
+        self._transform = transform
+        self._limiter = limiter or Limiter(provider.concurrency or 32)
+        self._retry = retry or RetryPolicy()
+        self._sleep = sleep or _sleep
+        self._opened = time.monotonic()
+
+    def is_me(self, token: str) -> bool:
+        """Whether a token is this session's, compared in constant time."""
+        return hmac.compare_digest(self.token.encode(), token.encode())
+
+    async def respond(self, request: Request) -> Output:
+        """Pass a request on under the budgets, waiting for a slot and trying again as the policy says.
+
+        Raises:
+            Failure: With code `limit:NAME` when a budget is spent, else what the provider said.
+        """
+        self._check_budget()
+        self.meter.started += 1
+        request = self._within_tokens(self._transform(request) if self._transform else request)
+        at, began = time.time(), time.monotonic()
+        try:
+            output = await self._send(request)
+        except Failure as failure:
+            self.meter.errors += 1
+            self._keep(Call(at, time.monotonic() - began, request, None, failure.error))
+            raise
+        seconds = time.monotonic() - began
+        self.meter.latency += seconds
+        self.meter.usage = output.usage if not self.meter.usage.calls else add_usage([self.meter.usage, output.usage])
+        self._keep(Call(at, seconds, request, output, None))
+        if self.budget.dollars is not None and output.usage.cost is None:
+            self.spent = "limit:dollars"  # a limit that cannot be watched is no limit
+        return output
+
+    async def _send(self, request: Request) -> Output:
+        failures = excused = 0
+        while True:
+            await self._limiter.acquire()
+            sent = time.monotonic()
+            try:
+                output = await self.provider.respond(request)
+            except Failure as failure:
+                error = failure.error
+            else:
+                self._limiter.succeeded()
+                return output
+            finally:
+                self._limiter.release()
+            if error.code == "http_429":
+                self._limiter.rate_limited(sent, error.retry_after)
+            if excusable(error):
+                excused += 1
+            else:
+                failures += 1
+            if not self._retry.allows(failures, excused, error):
+                raise Failure(error)
+            self.meter.retries += 1
+            if not await self._sleep(self._retry.delay(failures + excused, error)):
+                raise Failure(error)
+
+    def _check_budget(self) -> None:
+        budget, meter = self.budget, self.meter
+        if self.spent is None:
+            if budget.calls is not None and meter.started >= budget.calls:
+                self.spent = "limit:calls"
+            elif budget.tokens is not None and (meter.usage.total or 0) >= budget.tokens:
+                self.spent = "limit:tokens"
+            elif budget.dollars is not None and (meter.usage.cost or 0.0) >= budget.dollars:
+                self.spent = "limit:dollars"
+            elif budget.seconds is not None and time.monotonic() - self._opened >= budget.seconds:
+                self.spent = "limit:seconds"
+        if self.spent is not None:
+            meter.refused += 1
+            what = self.spent.removeprefix("limit:")
+            message = f"the budget of {getattr(budget, what):g} {what} is spent; no further call is answered"
+            raise Failure(Error(kind="limit", code=self.spent, message=message))
+
+    def _within_tokens(self, request: Request) -> Request:
+        """The request, asking for no more tokens than are left."""
+        if self.budget.tokens is None or isinstance(request, LoglikelihoodRequest):
+            return request
+        left = max(1, self.budget.tokens - (self.meter.usage.total or 0))
+        if request.sampling.max_tokens <= left:
+            return request
+        return msgspec.structs.replace(request, sampling=msgspec.structs.replace(request.sampling, max_tokens=left))
+
+    def _keep(self, call: Call) -> None:
+        if self.calls is not None:
+            self.calls.append(call)
+
+
+async def _sleep(seconds: float) -> bool:
+    await asyncio.sleep(seconds)
+    return True

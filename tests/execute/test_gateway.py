@@ -1,0 +1,274 @@
+"""The gateway: OpenAI's routes in front of the scripted provider, tokens, metering, budgets, streams."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from weigh.execute.gateway import relay
+from weigh.execute.gateway.server import Gateway
+from weigh.execute.gateway.session import GatewayBudget, Session
+from weigh.execute.providers.scripted import ScriptedOptions, ScriptedProvider
+from weigh.execute.retry import RetryPolicy
+from weigh.records.request import ChatRequest, Output, Request, ToolCall
+from weigh.records.usage import Usage
+
+FAST = RetryPolicy(retries=2, base=0.001)
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    async with Gateway() as opened:
+        yield opened
+
+
+async def post(gateway: Gateway, token: str, body: dict[str, Any], route: str = "/v1/chat/completions") -> Any:
+    """Status and body of one request."""
+    url = f"http://127.0.0.1:{gateway.port}{route}"
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession() as client, client.post(url, json=body, headers=headers) as answer:
+        return answer.status, await answer.json()
+
+
+def chat(text: str, **more: Any) -> dict[str, Any]:
+    return {"model": "any", "messages": [{"role": "user", "content": text}], **more}
+
+
+def echo() -> ScriptedProvider:
+    return ScriptedProvider(lambda request: request.messages[-1].content, keep_requests=True)  # type: ignore[union-attr,return-value]
+
+
+async def test_chat_goes_through_and_is_metered(gateway: Gateway) -> None:
+    provider = echo()
+    session = gateway.open(provider, record=True)
+    status, body = await post(
+        gateway, session.token, chat("two words", temperature=0.5, max_tokens=9, stop="x", min_p=0.1)
+    )
+    assert status == 200
+    assert body["choices"][0]["message"] == {"role": "assistant", "content": "two words"}
+    assert body["choices"][0]["finish_reason"] == "stop"
+    assert body["usage"] == {"prompt_tokens": 2, "completion_tokens": 2, "total_tokens": 4}
+    assert session.meter.usage == Usage(new=2, generated=2, calls=1)
+    request = provider.requests[0]  # type: ignore[index]
+    assert isinstance(request, ChatRequest)
+    sampling = request.sampling
+    assert (sampling.temperature, sampling.max_tokens, sampling.stop) == (0.5, 9, ("x",))
+    assert sampling.extra == {"min_p": 0.1}
+    assert session.calls is not None
+    assert session.calls[0].output == Output(
+        text="two words", finish_reason="stop", usage=Usage(new=2, generated=2, calls=1), model=provider.name
+    )
+
+
+@pytest.mark.parametrize("token", ["", "weigh-wrong", "ключ"])
+async def test_an_unknown_token_is_refused_everywhere(gateway: Gateway, token: str) -> None:
+    provider = echo()
+    gateway.open(provider)
+    headers = {"Authorization": f"Bearer {token}".encode().decode("latin-1")}
+    async with aiohttp.ClientSession(headers=headers) as client:
+        async with client.get(f"{gateway.url}/models") as answer:
+            assert answer.status == 401
+        for route in ("/v1/chat/completions", "/v1/completions", "/weigh/loglikelihood"):
+            async with client.post(f"http://127.0.0.1:{gateway.port}{route}", json=chat("x")) as answer:
+                assert answer.status == 401
+    assert provider.calls == 0
+
+
+async def test_a_token_reaches_its_own_provider_and_dies_with_its_session(gateway: Gateway) -> None:
+    one = gateway.open(ScriptedProvider(["1"], name="scripted/one"))
+    two = gateway.open(ScriptedProvider(["2"], name="scripted/two"))
+    for session, text in ((one, "1"), (two, "2")):
+        _, body = await post(gateway, session.token, chat("?"))
+        assert (body["choices"][0]["message"]["content"], body["model"]) == (text, session.model)
+    gateway.close(one)
+    assert (await post(gateway, one.token, chat("?")))[0] == 401
+
+
+async def test_tools_and_their_results_pass_both_ways(gateway: Gateway) -> None:
+    call = ToolCall(id="c1", name="add", arguments={"a": 1})
+    provider = ScriptedProvider(
+        [Output(tool_calls=(call,), usage=Usage(new=1, generated=1, calls=1))], keep_requests=True
+    )
+    session = gateway.open(provider)
+    tools = [{"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}]
+    messages = [
+        {"role": "user", "content": "1+1"},
+        {"role": "assistant", "content": None,
+         "tool_calls": [{"id": "c0", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}]},
+        {"role": "tool", "tool_call_id": "c0", "content": "2"},
+    ]  # fmt: skip
+    body = {"messages": messages, "tools": tools, "tool_choice": "required"}
+    _, answer = await post(gateway, session.token, body)
+    message = answer["choices"][0]["message"]
+    assert message["tool_calls"] == [
+        {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}}
+    ]
+    assert (message["content"], answer["choices"][0]["finish_reason"]) == (None, "tool_calls")
+    request = provider.requests[0]  # type: ignore[index]
+    assert isinstance(request, ChatRequest)
+    assert (request.tools[0].name, request.tool_choice) == ("add", "required")
+    assert request.messages[1].tool_calls == (ToolCall(id="c0", name="add", arguments={"a": 1}),)
+    assert (request.messages[2].role, request.messages[2].tool_call_id) == ("tool", "c0")
+
+
+async def test_a_stream_says_the_same_in_events(gateway: Gateway) -> None:
+    session = gateway.open(echo())
+    body = chat("hello there", stream=True, stream_options={"include_usage": True})
+    headers = {"Authorization": f"Bearer {session.token}"}
+    async with (
+        aiohttp.ClientSession() as client,
+        client.post(f"{gateway.url}/chat/completions", json=body, headers=headers) as answer,
+    ):
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        lines = [line[6:] for line in (await answer.text()).split("\n") if line.startswith("data: ")]
+    assert lines[-1] == "[DONE]"
+    chunks = [json.loads(line) for line in lines[:-1]]
+    said = "".join(c["choices"][0]["delta"].get("content", "") for c in chunks if c["choices"])
+    assert said == "hello there"
+    assert chunks[-2]["choices"][0]["finish_reason"] == "stop"
+    assert chunks[-1]["usage"]["total_tokens"] == 4
+
+
+async def test_completions_answer_several_prompts_and_refuse_echo(gateway: Gateway) -> None:
+    session = gateway.open(ScriptedProvider({"a": "A", "b": "B"}))
+    _, body = await post(gateway, session.token, {"prompt": ["a", "b"]}, "/v1/completions")
+    assert [(c["index"], c["text"]) for c in body["choices"]] == [(0, "A"), (1, "B")]
+    status, body = await post(gateway, session.token, {"prompt": "a", "echo": True, "logprobs": 1}, "/v1/completions")
+    assert status == 400 and "/weigh/loglikelihood" in body["error"]["message"]
+    status, body = await post(gateway, session.token, {"prompt": [1, 2]}, "/v1/completions")
+    assert status == 400 and "token ids" in body["error"]["message"]
+
+
+async def test_loglikelihoods_have_a_route_of_their_own(gateway: Gateway) -> None:
+    session = gateway.open(ScriptedProvider(["x"]))
+    asked = {"context": "2+2=", "continuations": [" 4", " 5"]}
+    status, body = await post(gateway, session.token, asked, "/weigh/loglikelihood")
+    assert status == 200
+    assert [c["num_tokens"] for c in body["continuations"]] == [1, 1]
+    assert all(c["logprob"] < 0 for c in body["continuations"])
+    only_chat = ScriptedProvider(["x"], ScriptedOptions(capabilities=frozenset({"chat"})))
+    status, body = await post(gateway, gateway.open(only_chat).token, asked, "/weigh/loglikelihood")
+    assert status == 400 and "cannot do loglikelihood (it does chat)" in body["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "which", "answered"),
+    [
+        (GatewayBudget(calls=2), "limit:calls", 2),
+        (GatewayBudget(tokens=5), "limit:tokens", 2),
+        (GatewayBudget(seconds=0.0), "limit:seconds", 0),
+        (GatewayBudget(dollars=1.0), "limit:dollars", 1),
+    ],
+)
+async def test_a_spent_budget_refuses_and_says_so(
+    gateway: Gateway, budget: GatewayBudget, which: str, answered: int
+) -> None:
+    provider = echo()
+    session = gateway.open(provider, budget=budget)
+    replies = [await post(gateway, session.token, chat("two words")) for _ in range(4)]
+    assert [status for status, _ in replies] == [200] * answered + [429] * (4 - answered)
+    assert replies[-1][1]["error"]["code"] == which
+    assert "budget" in replies[-1][1]["error"]["message"]
+    assert (session.spent, provider.calls, session.meter.refused) == (which, answered, 4 - answered)
+
+
+async def test_calls_in_flight_do_not_slip_past_a_budget_of_calls(gateway: Gateway) -> None:
+    provider = ScriptedProvider(["x"], ScriptedOptions(latency=0.05))
+    session = gateway.open(provider, budget=GatewayBudget(calls=3))
+    replies = await asyncio.gather(*(post(gateway, session.token, chat("?")) for _ in range(8)))
+    assert sorted(status for status, _ in replies) == [200] * 3 + [429] * 5
+    assert provider.calls == 3
+
+
+async def test_failures_that_can_pass_are_tried_again_behind_the_program(gateway: Gateway) -> None:
+    provider = ScriptedProvider(["x"], ScriptedOptions(fail_every=2))
+    session = gateway.open(provider, retry=FAST)
+    assert [(await post(gateway, session.token, chat("?")))[0] for _ in range(3)] == [200] * 3
+    assert (session.meter.retries, session.meter.errors) == (2, 0)
+
+
+async def test_failures_that_cannot_pass_reach_the_program_and_the_meter(gateway: Gateway) -> None:
+    session = gateway.open(ScriptedProvider(["x"], ScriptedOptions(refuse_every=1)), retry=FAST, record=True)
+    status, body = await post(gateway, session.token, chat("?"))
+    assert (status, body["error"]["code"]) == (400, "http_400")
+    assert session.meter.errors == 1
+    assert session.calls is not None and session.calls[0].error is not None
+    status, body = await post(gateway, session.token, chat("?", stream=True))
+    assert (status, body["error"]["code"]) == (400, "http_400")
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"messages": []}, {"messages": [{"role": "nobody"}]}, chat("?", n=3), chat("?", temperature="hot")]
+)
+async def test_a_body_that_cannot_be_honoured_is_a_400(gateway: Gateway, body: dict[str, Any]) -> None:
+    session = gateway.open(echo())
+    status, answer = await post(gateway, session.token, body)
+    assert (status, answer["error"]["code"]) == (400, "bad_request")
+    assert session.meter.started == 0
+
+
+async def test_a_client_that_leaves_frees_the_model(gateway: Gateway) -> None:
+    ended = asyncio.Event()
+
+    class Slow(ScriptedProvider):
+        async def respond(self, request: Request) -> Output:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.set()
+            return Output()
+
+    session = gateway.open(Slow(["x"]))
+    for stream in (False, True):
+        ended.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await post(gateway, session.token, chat("?", stream=stream))
+        async with asyncio.timeout(5):
+            await ended.wait()
+
+
+async def test_the_socket_serves_the_same_through_the_relay(gateway: Gateway, tmp_path: Path) -> None:
+    session = gateway.open(echo())
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import json, sys, urllib.request\n"
+        "body = json.dumps({'messages': [{'role': 'user', 'content': 'through'}]}).encode()\n"
+        "head = {'Authorization': 'Bearer ' + sys.argv[2], 'Content-Type': 'application/json'}\n"
+        "url = f'http://127.0.0.1:{sys.argv[1]}/v1/chat/completions'\n"
+        "answer = json.load(urllib.request.urlopen(urllib.request.Request(url, body, head)))\n"
+        "print(answer['choices'][0]['message']['content'])\n"
+        "sys.exit(7)\n"
+    )
+    port = "18765"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, relay.__file__, port, gateway.socket, sys.executable, str(program), port, session.token,
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await process.communicate()
+    assert (out.decode().strip(), process.returncode) == ("through", 7)
+
+
+async def test_nothing_is_left_when_it_closes() -> None:
+    async with Gateway() as gateway:
+        folder = Path(gateway.socket).parent
+        assert folder.stat().st_mode & 0o777 == 0o700
+        url = gateway.url
+    assert not folder.exists()
+    with pytest.raises(aiohttp.ClientConnectorError):
+        async with aiohttp.ClientSession() as client:
+            await client.get(f"{url}/models")
+
+
+def test_tokens_are_long_and_differ() -> None:
+    tokens = {Session(ScriptedProvider(["x"])).token for _ in range(20)}
+    assert len(tokens) == 20
+    assert all(len(t) > 40 for t in tokens)
