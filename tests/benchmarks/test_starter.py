@@ -56,7 +56,9 @@ def test_the_suite_has_four_kinds_and_enough_questions() -> None:
 
 def test_the_trivia_questions_are_the_same_in_both_forms() -> None:
     ranked, lettered = prepared("trivia:rc"), prepared("trivia:mc")
-    assert [i.id for _, i in ranked.select()] == [i.id for _, i in lettered.select()]
+    asked = [i.id for _, i in lettered.select()]
+    assert asked == [i.id for _, i in ranked.select()][: len(asked)]
+    assert len(asked) == 48
     request = ranked.render(ranked.instances[0])
     assert isinstance(request, LoglikelihoodRequest)
     assert request.continuations == tuple(" " + c for c in ranked.instances[0].choices)

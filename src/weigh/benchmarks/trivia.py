@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from weigh import AccuracyMetric, DataSource, Instance, RankedFormatter, register, register_variant
+from weigh import (
+    AccuracyMetric,
+    DataSource,
+    Instance,
+    MultipleChoiceFormatter,
+    RankedFormatter,
+    register,
+    register_variant,
+)
 from weigh.benchmarks._choice import ChoiceTask
 
 DATA = (
@@ -39,3 +47,6 @@ class Trivia(ChoiceTask):
 
 # Answers of one to three words: their whole likelihood tells more than the likelihood by length.
 register_variant("trivia", "rc", formatter=Trivia.formatter, metrics=Trivia.metrics)
+
+# Very small models cannot tie a letter to a choice and sit at chance here, which fewer questions show as well.
+register_variant("trivia", "mc", formatter=MultipleChoiceFormatter(), metrics=("choice",), limit=48)
