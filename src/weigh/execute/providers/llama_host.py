@@ -5,7 +5,8 @@ loop. It reads commands as JSON lines from standard input and answers on standar
 goes to standard error. It ends when its input ends, and the kernel kills it when its parent dies.
 
 Commands: `serve` starts llama.cpp's HTTP server on the loopback and answers with its URL; `score` gives log-
-probabilities of continuations. Scoring requests that have arrived meanwhile are computed as one batch.
+probabilities of continuations; `ping` answers that the process lives. Scoring requests that have arrived meanwhile are
+computed as one batch.
 """
 
 from __future__ import annotations
@@ -100,6 +101,8 @@ class Host:
             command = decode(line)
             if command.op == "serve":
                 self._reply(self._serve(command))
+            elif command.op == "ping":
+                self._reply(Reply(id=command.id))
             else:
                 self._scores.put(command)
 
@@ -112,6 +115,8 @@ class Host:
     def _serve(self, command: Command) -> Reply:
         import xllamacpp
 
+        if self._server is not None:  # whoever asked first was cancelled before the answer
+            return Reply(id=command.id, url=str(self._server.listening_address))
         config = self._config
         params = xllamacpp.CommonParams()
         params.model.path = config.path

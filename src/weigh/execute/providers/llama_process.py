@@ -1,4 +1,8 @@
-"""The parent's side of `llama_host`: starts it, sends commands, keeps the end of what it prints, always stops it."""
+"""The parent's side of `llama_host`: starts it, sends commands, keeps the end of what it prints, always stops it.
+
+That the host has died is known when its output ends, and only then: the operating system closes a dying process's
+connections one after another, and tells its exit status last of all.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ from weigh.records.errors import Error, ErrorKind, Failure
 
 LOG_LINES = 200
 STOP_SECONDS = 3.0
+HANG_SECONDS = 60.0
 
 
 class LlamaProcess:
@@ -31,6 +36,7 @@ class LlamaProcess:
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._next = 0
         self._process: Process | None = None
+        self._ended = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> LlamaProcess:
@@ -67,8 +73,8 @@ class LlamaProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether the host runs."""
-        return self._process is not None and self._process.returncode is None
+        """Whether the host runs, as far as is known; `has_died` finds out."""
+        return self._process is not None and not self._ended and self._process.returncode is None
 
     @property
     def pid(self) -> int | None:
@@ -86,7 +92,7 @@ class LlamaProcess:
             Failure: The process died (transient: the caller may start another), or it answered with an error.
         """
         process = self._process
-        if process is None or process.stdin is None or process.returncode is not None:
+        if process is None or process.stdin is None or not self.alive:
             raise self._died()
         self._next += 1
         number = self._next
@@ -94,17 +100,35 @@ class LlamaProcess:
         self._waiting[number] = future
         command = msgspec.convert({"op": op, "id": number, **fields}, Command)
         try:
-            process.stdin.write(msgspec.json.encode(command) + b"\n")
-            await process.stdin.drain()
+            # A broken pipe comes of a host that is just dying. The end of its output, which follows, fails the future.
+            with contextlib.suppress(OSError):
+                process.stdin.write(msgspec.json.encode(command) + b"\n")
+                await process.stdin.drain()
             reply = await future
-        except OSError as error:
-            raise self._died() from error
         finally:
             self._waiting.pop(number, None)
         if reply.code:
             kind: ErrorKind = "limit" if reply.code == "context_length" else "provider"
             raise Failure(Error(kind=kind, code=reply.code, message=f"llama.cpp: {reply.error}", detail=self.log()))
         return reply
+
+    async def has_died(self) -> bool:
+        """Find out whether the host has died; to be asked when a connection to its server broke.
+
+        A host that neither answers nor ends is killed.
+        """
+        try:
+            async with asyncio.timeout(HANG_SECONDS):
+                await self.ask("ping")
+        except TimeoutError:
+            if self._process is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.kill()
+                await self._process.wait()
+            return True
+        except Failure:
+            return True
+        return False
 
     def _died(self) -> Failure:
         return Failure(
@@ -120,12 +144,18 @@ class LlamaProcess:
     async def _read(self, process: Process) -> None:
         assert process.stdout is not None
         decode = msgspec.json.Decoder(Reply).decode
-        while line := await process.stdout.readline():
-            reply = decode(line)
-            future = self._waiting.get(reply.id)
-            if future is not None and not future.done():
-                future.set_result(reply)
-        await process.wait()
+        try:
+            while (line := await process.stdout.readline()).endswith(b"\n"):  # a line without is all that was written
+                reply = decode(line)
+                future = self._waiting.get(reply.id)
+                if future is not None and not future.done():
+                    future.set_result(reply)
+            await process.wait()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self._ended = True
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(self._died())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from weigh.execute.providers.llama_host import Config, Reply
 from weigh.execute.providers.llama_process import LlamaProcess
 from weigh.execute.providers.openai import OpenAIOptions, OpenAIProvider
 from weigh.execute.providers.transport import Transport
+from weigh.execute.retry import UNREACHABLE
 from weigh.protocols import Capability
 from weigh.records.digest import digest_bytes
 from weigh.records.errors import DefinitionError, Error, Failure
@@ -32,6 +33,8 @@ from weigh.records.request import ChatRequest, Continuation, LoglikelihoodReques
 from weigh.records.usage import Usage
 
 MAX_RESTARTS = 3
+BROKEN = frozenset({"connection", "half_answer", UNREACHABLE})
+"""What a request over HTTP fails with when its server dies before, while or after it answers."""
 
 
 class LlamaCppOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,14 +142,8 @@ class LlamaCppProvider:
         if isinstance(request, ChatRequest) and "chat" not in self.capabilities:
             message = f"{self.name} is a base model without a chat template; give one with template=FILE"
             raise Failure(Error(kind="provider", code="capability", message=message))
-        client = await self._serve()
-        try:
-            return await client.respond(request)
-        except Failure as failure:
-            if failure.error.code == "connection" and self._process is not None:
-                detail = self._process.log() or failure.error.detail
-                raise Failure(msgspec.structs.replace(failure.error, detail=detail)) from failure
-            raise
+        process, client, _ = await self._serve()
+        return await _through(process, client.respond(request))
 
     async def _score(self, request: LoglikelihoodRequest) -> Output:
         if self.use_direct_scoring:
@@ -163,9 +160,8 @@ class LlamaCppProvider:
                 if failure.error.code != "unusable":
                     raise
                 self.use_direct_scoring = False
-        await self._serve()
-        assert self._forced is not None
-        return await self._forced.score(request)
+        process, _, forced = await self._serve()
+        return await _through(process, forced.score(request))
 
     async def _resolve(self) -> models.ModelFile:
         if self._file is None:
@@ -216,12 +212,12 @@ class LlamaCppProvider:
             self._process = await LlamaProcess(config).__aenter__()
             return self._process
 
-    async def _serve(self) -> OpenAIProvider:
-        """A client of the server, which is started if it does not run."""
+    async def _serve(self) -> tuple[LlamaProcess, OpenAIProvider, ForcedScorer]:
+        """The process and the clients of its server, which is started if it does not run."""
         process = await self._start()
         async with self._starting:
-            if self._client is not None and process is self._process:
-                return self._client
+            if self._client is not None and self._forced is not None and process is self._process:
+                return process, self._client, self._forced
             url = (await process.ask("serve")).url
             if url is None:
                 raise Failure(Error(kind="provider", code="connection", message="llama.cpp gave no address"))
@@ -230,7 +226,7 @@ class LlamaCppProvider:
             await self._forced_transport.open()
             self._forced = ForcedScorer(self._forced_transport, self._first_token)
             self._client = await OpenAIProvider(self.model, options, concurrency=None).__aenter__()
-            return self._client
+            return process, self._client, self._forced
 
     async def _stop(self) -> None:
         client, self._client = self._client, None
@@ -245,6 +241,21 @@ class LlamaCppProvider:
         finally:
             if process is not None:
                 await process.__aexit__(None, None, None)
+
+
+async def _through(process: LlamaProcess, answer: Awaitable[Output]) -> Output:
+    """Wait for an answer of the process's server; where the connection broke, find out whether the process has died,
+    so that the next request starts another."""
+    try:
+        return await answer
+    except Failure as failure:
+        if failure.error.code not in BROKEN:
+            raise
+        if await process.has_died():
+            message = f"llama.cpp has died: {failure.error.message}"
+            died = Error(kind="provider", code="connection", message=message, transient=True, detail=process.log())
+            raise Failure(died) from failure
+        raise
 
 
 def default_threads() -> int:
