@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,10 @@ class Context:
     trajectory: Trajectory
     sandbox: Sandbox | None = None
 
-    async def ask(self, role: str, request: Request) -> Output:
+    def members(self, role: str) -> Mapping[str, str]:
+        raise CapabilityError(f"no helper model for {role!r}")
+
+    async def ask(self, role: str, request: Request, *, usable: Callable[[Output], bool] | None = None) -> Output:
         raise CapabilityError(f"no helper model for {role!r}")
 
     async def open_sandbox(self) -> Sandbox:

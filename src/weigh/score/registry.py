@@ -28,6 +28,9 @@ _BUILT_IN: dict[str, tuple[str, str, dict[str, object]]] = {
     "instruction": ("instruction", "InstructionScorer", {}),
     "instruction:loose": ("instruction", "InstructionScorer", {"loose": True}),
     "code": ("code", "CodeScorer", {}),
+    "judge": ("judge", "JudgeScorer", {}),
+    "rubric": ("judge_rubric", "RubricScorer", {}),
+    "pairwise": ("judge_pairwise", "PairwiseScorer", {}),
 }
 _USERS: dict[str, Callable[[], Scorer]] = {}
 
