@@ -6,15 +6,15 @@ Every one of these is a structural type: a class need not inherit from it. Imple
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
 from weigh.records.instance import Instance
-from weigh.records.request import Output, Request
+from weigh.records.request import Output, Request, ToolCall, ToolSpec
 from weigh.records.score import Score
-from weigh.records.trajectory import Trajectory
+from weigh.records.trajectory import Observation, Step, Trajectory
 from weigh.records.trial import Trial
 
 Capability = Literal["chat", "completion", "loglikelihood", "tools", "logprobs"]
@@ -126,8 +126,18 @@ class ScoreContext(Protocol):
     trajectory: Trajectory
     sandbox: Sandbox | None
 
-    async def ask(self, role: str, request: Request) -> Output:
-        """Ask a helper model by its role (`judge`, `grader`). Raises `CapabilityError` when the harness has none."""
+    def members(self, role: str) -> Mapping[str, str]:
+        """The helper models that share a role (`judge`, `judge-2`, ...) with the model each is, in order.
+
+        Raises `CapabilityError` when the harness has none.
+        """
+        ...
+
+    async def ask(self, role: str, request: Request, *, usable: Callable[[Output], bool] | None = None) -> Output:
+        """Ask a helper model by its role (`judge`, `grader`). Raises `CapabilityError` when the harness has none.
+
+        A judge's answer is remembered by content; with `usable`, only when that says so of it.
+        """
         ...
 
     async def open_sandbox(self) -> Sandbox:
@@ -183,10 +193,16 @@ class Scaffold(Protocol):
 class ScaffoldContext(Protocol):
     """What a scaffold may use during one trial, handed in by the harness.
 
+    Limits are kept here, not in scaffolds: a call over one ends the trial as the outcome `limit:NAME`, with the steps
+    so far.
+
     Attributes:
         provider: The model under test.
         sandbox: The trial's sandbox, or None.
         instance: The question (scaffolds must not look at its gold answer).
+        steps: A scaffold of many steps appends them as it goes, so that what a limit or deadline cuts is still shown.
+        tools: What the model may call; the rendered request has them already.
+        seconds: Since the trial began, waiting excluded.
     """
 
     @property
@@ -195,6 +211,24 @@ class ScaffoldContext(Protocol):
     def sandbox(self) -> Sandbox | None: ...
     @property
     def instance(self) -> Instance: ...
+    @property
+    def steps(self) -> list[Step]: ...
+    @property
+    def tools(self) -> tuple[ToolSpec, ...]: ...
+    @property
+    def seconds(self) -> float: ...
+
+    def read_calls(self, output: Output) -> Output:
+        """The output with its tool calls mended as far as that can be done (and counted)."""
+        ...
+
+    async def call_tools(self, calls: Sequence[ToolCall]) -> tuple[Observation, ...]:
+        """Make calls at the same time; what comes of them are observations. Raises `Failure` if the sandbox broke."""
+        ...
+
+    async def ask(self, role: str, request: Request) -> Output:
+        """Ask a helper model by its role (`user`). Raises `CapabilityError` when the harness has none."""
+        ...
 
 
 class Sink(Protocol):

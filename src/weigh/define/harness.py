@@ -52,11 +52,14 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         name: For people and as the `harness` axis.
         provider: Options for the provider of the model, over those of the model's own spec.
-        helpers: Helper models by role (`judge`, `grader`, `user`), as model specs.
+        helpers: Helper models by role (`judge`, `grader`, `user`), as model specs; `judge-2`, `judge-3` are further
+            members of a panel, `judge@TASK` is for one task.
         system_prompt: Put in front of every chat.
         scaffold: The loop that drives the model.
         scaffold_options: For it.
         tools: Names of tools the model may call.
+        tool_options: For tools, by name: `search.endpoint`, `bash.seconds`.
+        mcp: Servers whose tools the model may call too, by a name of one's own: `command` and `args`, or `url`.
         tool_choice: `auto`, `required`, `none` or a tool's name.
         sandbox: Where commands run: `none`, `local`, `bubblewrap`, `container`, `modal`; None leaves it to the machine.
         sandbox_options: For it: image, memory, network, ...
@@ -73,6 +76,8 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     scaffold: str = "single_turn"
     scaffold_options: dict[str, Any] = {}
     tools: tuple[str, ...] = ()
+    tool_options: dict[str, dict[str, Any]] = {}
+    mcp: dict[str, dict[str, Any]] = {}
     tool_choice: str | None = None
     sandbox: str | None = None
     sandbox_options: dict[str, Any] = {}
@@ -87,14 +92,16 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         Left out: its name, helpers that only judge, whatever is operational, and the sandbox of a harness whose
         model runs nothing (there it only serves scoring).
         """
-        acts = self.scaffold != "single_turn" or bool(self.tools)
+        acts = self.scaffold != "single_turn" or bool(self.tools) or bool(self.mcp)
         shaping = Harness(
             provider=shaping_options(self.provider),
-            helpers={role: spec for role, spec in self.helpers.items() if role not in JUDGING_ROLES},
+            helpers={role: spec for role, spec in self.helpers.items() if not is_judging(role)},
             system_prompt=self.system_prompt,
             scaffold=self.scaffold,
             scaffold_options=shaping_options(self.scaffold_options),
             tools=self.tools,
+            tool_options={name: shaping_options(options) for name, options in self.tool_options.items()},
+            mcp={name: shaping_options(options) for name, options in self.mcp.items()},
             tool_choice=self.tool_choice,
             sandbox=self.sandbox if acts else None,
             sandbox_options=self.sandbox_options if acts else {},
@@ -127,12 +134,42 @@ JUDGING_ROLES = frozenset({"judge", "grader"})
 """Helpers that look at an answer when it is there; they are part of a score's identity, not of the answer's."""
 
 
+def is_judging(role: str) -> bool:
+    """Whether a helper only judges: `judge`, `judge-2`, `judge@TASK`, and the same of the other judging roles."""
+    return re.sub(r"-\d+$", "", role.partition("@")[0]) in JUDGING_ROLES
+
+
 def shaping_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options without the operational ones."""
     return {key: value for key, value in options.items() if key not in OPERATIONAL}
 
 
-PRESETS: dict[str, Harness] = {"default": Harness()}
+PRESETS: dict[str, Harness] = {
+    "default": Harness(),
+    "tools": Harness(
+        name="tools",
+        scaffold="tool_loop",
+        tools=("python",),
+        system_prompt="You can run Python. Compute with it whatever is hard to do in your head, then answer.",
+        limits=Limits(turns=12, tool_calls=24, seconds=600.0),
+    ),
+    "coder": Harness(
+        name="coder",
+        scaffold="tool_loop",
+        tools=("bash", "read", "write", "edit", "submit"),
+        system_prompt="You are in a folder with a shell and tools for files. Look, change what is needed, run what "
+        "shows that it works, and call submit with a short account when it is done.",
+        limits=Limits(turns=50, tool_calls=150, seconds=1800.0),
+    ),
+    "search_agent": Harness(
+        name="search_agent",
+        scaffold="tool_loop",
+        tools=("search", "fetch"),
+        system_prompt="Find the answer on the web: search, read the pages that may have it, and answer from what they "
+        "say.",
+        limits=Limits(turns=20, tool_calls=60, seconds=900.0),
+    ),
+}
 """Harnesses by name; `register_harness` adds to them."""
 
 

@@ -13,13 +13,18 @@ import math
 import os
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
+import msgspec
+
+from weigh.define.harness import Limits
 from weigh.execute.limiter import Limiter
+from weigh.execute.limits import LimitReached
 from weigh.execute.retry import Circuit, RetryPolicy
 from weigh.execute.stop import Abandoned, StopSignal
+from weigh.execute.tools.toolbox import ToolSet
 from weigh.execute.trial_calls import TrialCalls
 from weigh.plan.cell import Cell
 from weigh.protocols import Provider, Sandbox, Scaffold
@@ -56,6 +61,9 @@ class Executor:
         limiter: Limiter | None = None,
         stop: StopSignal | None = None,
         open_sandbox: OpenSandbox | None = None,
+        tools: ToolSet | None = None,
+        helpers: Mapping[str, Provider] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """
         Args:
@@ -72,10 +80,15 @@ class Executor:
             circuit: Ends the run when the provider is dead.
             stop: The run's stop signal; the circuit uses it, and waiting trials listen to it.
             open_sandbox: Gives the trial's sandbox, or None for a cell that needs none.
+            tools: What the model may call.
+            helpers: Entered helper models by role, for scaffolds.
+            limits: Of turns, tokens, dollars and tool calls; the deadline is `seconds`.
         """
         self.provider, self.scaffold, self.run = provider, scaffold, run
         self.score, self.no_match, self.open_sandbox = score, no_match, open_sandbox
         self.seconds = seconds
+        self.tools, self.helpers = tools or ToolSet(), helpers or {}
+        self.limits = limits if limits is not None and limits != Limits() else None
         self.retry = retry or RetryPolicy()
         self.circuit = circuit or Circuit()
         self.limiter = limiter or Limiter(concurrency)
@@ -110,24 +123,28 @@ class Executor:
     async def _attempt(self, cell: Cell, calls: TrialCalls) -> Trial:
         manager = self.open_sandbox(cell) if self.open_sandbox is not None else None
         if manager is None:
-            return await self._drive(cell, calls)
+            try:
+                return await self._drive(cell, calls)
+            finally:
+                await calls.close_tools()
         async with manager as sandbox:
             calls.sandbox = sandbox
             calls.restart_clock()
             try:
                 return await self._drive(cell, calls)
             finally:
+                await calls.close_tools()
                 calls.sandbox = None
 
     async def _drive(self, cell: Cell, calls: TrialCalls) -> Trial:
         """Let the scaffold run under the deadline, then judge what came of it."""
         if self.seconds is None:
-            trajectory = await self.scaffold.run(cell.request, calls)
+            trajectory = await self._limited(cell, calls)
         else:
             try:
                 async with asyncio.timeout(self.seconds) as deadline:
                     calls.deadline = deadline
-                    trajectory = await self.scaffold.run(cell.request, calls)
+                    trajectory = await self._limited(cell, calls)
             except TimeoutError:
                 calls.stop_clock()
                 if not calls.deadline_expired:
@@ -136,7 +153,14 @@ class Executor:
             finally:
                 calls.deadline = None
         calls.stop_clock()
-        return await self._judge(cell, calls, trajectory)
+        return await self._judge(cell, calls, _counted(trajectory, calls))
+
+    async def _limited(self, cell: Cell, calls: TrialCalls) -> Trajectory:
+        """Let the scaffold run; a limit ends it with what there is."""
+        try:
+            return await self.scaffold.run(cell.request, calls)
+        except LimitReached as limit:
+            return _cut_short(cell, calls, f"limit:{limit.name}")
 
     async def _timed_out(self, cell: Cell, calls: TrialCalls) -> Trajectory:
         """A deadline is an outcome of the model, unless the server does not answer anything at all any more."""
@@ -149,13 +173,7 @@ class Executor:
                     transient=True,
                 )
             )
-        return Trajectory(
-            request=cell.request,
-            output=calls.last_output or Output(),
-            steps=tuple(calls.steps),
-            usage=calls.usage,
-            stop_reason="timeout",
-        )
+        return _cut_short(cell, calls, "timeout")
 
     async def _alive(self) -> bool:
         """Ask the provider whether it is alive, where it can tell; one question serves all who ask within 5 s."""
@@ -241,10 +259,32 @@ class Executor:
                 started=calls.started,
                 total=round(seconds + (calls.scoring or 0.0), 6),
                 model=round(calls.model_seconds, 6) if calls.model_seconds else None,
+                tools=None if calls.toolbox is None else round(calls.toolbox.seconds, 6),
                 scoring=None if calls.scoring is None else round(calls.scoring, 6),
             ),
             usage=usage,
         )
+
+
+def _cut_short(cell: Cell, calls: TrialCalls, why: str) -> Trajectory:
+    """What there is of a trial that a limit or the deadline ended."""
+    return Trajectory(
+        request=cell.request,
+        output=calls.last_output or Output(),
+        steps=tuple(calls.steps),
+        usage=calls.usage,
+        stop_reason=why,
+    )
+
+
+def _counted(trajectory: Trajectory, calls: TrialCalls) -> Trajectory:
+    """A trajectory with the usage of all calls, and the counters of its tools, filled in."""
+    if not trajectory.usage.calls:
+        trajectory = msgspec.structs.replace(trajectory, usage=calls.usage)
+    if calls.toolbox is not None:
+        metadata = {**trajectory.metadata, **calls.toolbox.counts()}
+        trajectory = msgspec.structs.replace(trajectory, metadata=metadata)
+    return trajectory
 
 
 def _is_empty(trajectory: Trajectory) -> bool:

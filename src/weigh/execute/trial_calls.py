@@ -6,15 +6,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from weigh.execute.limits import LimitReached, check_turn
 from weigh.execute.retry import RATE_LIMITED, excusable
 from weigh.execute.stop import Abandoned
+from weigh.execute.tools.toolbox import Toolbox
 from weigh.protocols import Capability, Provider, Sandbox
-from weigh.records.errors import Error, Failure
+from weigh.records.errors import CapabilityError, Error, Failure
 from weigh.records.instance import Instance
-from weigh.records.request import Output, Request
-from weigh.records.trajectory import Step
+from weigh.records.request import Output, Request, ToolCall, ToolSpec
+from weigh.records.trajectory import Observation, Step
 from weigh.records.trial import Attempt
 from weigh.records.usage import Usage, add_usage
 
@@ -35,11 +38,12 @@ class TrialCalls:
         model_seconds, scoring: As in `Timing`.
         last_output, usage: Of the calls of the last attempt.
         calling: Whether a call was out when the deadline came.
+        toolbox: The tools, with what they keep; None when the harness has none.
     """
 
     __slots__ = (
         "_began", "_ended", "_executor", "_lost", "_usages", "attempts", "calling", "deadline", "instance",
-        "last_output", "model_seconds", "recorded", "sandbox", "scoring", "started", "steps",
+        "last_output", "model_seconds", "recorded", "sandbox", "scoring", "started", "steps", "toolbox",
     )  # fmt: skip
 
     def __init__(self, executor: Executor, instance: Instance) -> None:
@@ -53,6 +57,7 @@ class TrialCalls:
     def restart(self) -> None:
         """Begin a new attempt at the whole trial."""
         self.steps: list[Step] = []
+        self.toolbox: Toolbox | None = None
         self.deadline: asyncio.Timeout | None = None
         self.last_output: Output | None = None
         self._usages: list[Usage] = []
@@ -120,6 +125,8 @@ class TrialCalls:
     async def respond(self, request: Request) -> Output:
         """Send one request, waiting for a slot and trying again as the policy says. Raises `Failure` or `Abandoned`."""
         executor = self._executor
+        if executor.limits is not None:
+            check_turn(executor.limits, len(self._usages), self.usage)
         limiter, circuit = executor.limiter, executor.circuit
         failures = excused = 0
         while True:
@@ -156,6 +163,59 @@ class TrialCalls:
             if circuit.reason is not None or not executor.retry.allows(failures, excused, error):
                 raise Failure(error)
             await self._back_off(error, failures + excused, took)
+
+    # Tools and helper models
+
+    @property
+    def tools(self) -> tuple[ToolSpec, ...]:
+        return self._executor.tools.specs
+
+    def _open_toolbox(self) -> Toolbox:
+        if self.toolbox is None:
+            self.toolbox = Toolbox(self._executor.tools, self.sandbox)
+        return self.toolbox
+
+    def read_calls(self, output: Output) -> Output:
+        """Mend tool calls, those written as text included."""
+        return self._open_toolbox().read(output, len(self._usages)) if self._executor.tools.tools else output
+
+    async def call_tools(self, calls: Sequence[ToolCall]) -> tuple[Observation, ...]:
+        """Make calls at the same time. Raises `LimitReached` before the first that is one too many."""
+        box, limits = self._open_toolbox(), self._executor.limits
+        if limits is not None and limits.tool_calls is not None and box.calls + len(calls) > limits.tool_calls:
+            raise LimitReached("tool_calls")
+        return await box.call(calls)
+
+    async def close_tools(self) -> None:
+        """Close what tools keep, e.g. an interpreter."""
+        if self.toolbox is not None:
+            await self.toolbox.close()
+
+    async def ask(self, role: str, request: Request) -> Output:
+        """Ask a helper model, trying again as the policy says; its time is not charged to the trial."""
+        executor = self._executor
+        helper = executor.helpers.get(role)
+        if helper is None:
+            raise CapabilityError(
+                f"no helper model has the role '{role}'; add one with -o helpers.{role}=PROVIDER/NAME"
+            )
+        began, failures = time.monotonic(), 0
+        self._suspend_deadline()
+        while True:
+            try:
+                output = await helper.respond(request)
+            except Failure as failure:
+                failures += 1
+                error = failure.error
+                self.attempts.append(Attempt(started=time.time(), seconds=0.0, error=error))
+                self.recorded = error
+                if not executor.retry.allows(failures, 0, error):
+                    raise
+                if not await executor.stop.sleep(executor.retry.delay(failures, error)):
+                    raise Abandoned from None
+            else:
+                self._forgive(time.monotonic() - began)
+                return output
 
     async def _wait_for_slot(self) -> None:
         began = time.monotonic()

@@ -15,7 +15,7 @@ from weigh.protocols import Provider
 from weigh.records.arm import Arm, Axis
 from weigh.records.digest import digest
 from weigh.records.errors import CapabilityError, DefinitionError, Failure
-from weigh.records.request import ChatRequest, LoglikelihoodRequest, Message, Request
+from weigh.records.request import ChatRequest, LoglikelihoodRequest, Message, Request, ToolSpec
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -30,11 +30,13 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return {k: v for k, v in msgspec.structs.asdict(self).items() if v is not None}
 
 
-def request_transform(harness: Harness, sampling: Sampling) -> Callable[[Request], Request] | None:
-    """What harness and command line change of a rendered request; None when nothing."""
+def request_transform(
+    harness: Harness, sampling: Sampling, tools: tuple[ToolSpec, ...] = ()
+) -> Callable[[Request], Request] | None:
+    """What harness (its system prompt and tools) and command line change of a rendered request; None when nothing."""
     changes = sampling.changes()
     system = Message(role="system", content=harness.system_prompt) if harness.system_prompt else None
-    if not changes and system is None:
+    if not changes and system is None and not tools:
         return None
 
     def change(request: Request) -> Request:
@@ -44,6 +46,9 @@ def request_transform(harness: Harness, sampling: Sampling) -> Callable[[Request
             request = msgspec.structs.replace(request, sampling=msgspec.structs.replace(request.sampling, **changes))
         if system is not None and isinstance(request, ChatRequest):
             request = msgspec.structs.replace(request, messages=(system, *request.messages))
+        if tools and isinstance(request, ChatRequest):
+            choice = harness.tool_choice or request.tool_choice
+            request = msgspec.structs.replace(request, tools=(*request.tools, *tools), tool_choice=choice)
         return request
 
     return change

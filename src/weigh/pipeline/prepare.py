@@ -63,12 +63,21 @@ def prepare_tasks(
 
 
 async def check(
-    plan: PreparedPlan, arms: Sequence[ArmPlan], harness: Harness, *, skip_unavailable: bool
+    plan: PreparedPlan,
+    arms: Sequence[ArmPlan],
+    harness: Harness,
+    *,
+    skip_unavailable: bool,
+    needs_chat: bool = False,
+    needs_tools: bool = False,
 ) -> PreparedPlan:
     """Check every task against every arm and this machine.
 
     Args:
         skip_unavailable: Leave out what cannot run, by name, instead of refusing the whole.
+        needs_chat: Whether the harness's scaffold goes on with a chat, whatever the task.
+        needs_tools: Whether the model has to be able to call tools. One that has to be loaded to know what it can do
+            is asked then.
 
     Raises:
         CapabilityError: All problems, one a line; or that nothing is left to run.
@@ -84,7 +93,18 @@ async def check(
                     f"{spec} runs what a model wrote and needs a sandbox, but {mode} does not work here: "
                     f"{probe.reason}. {probe.how_to_get}".rstrip()
                 )
+        if needs_chat and task.capability != "chat":
+            problems.setdefault(spec, []).append(
+                f"{spec} is asked as {task.capability}, and the scaffold {harness.scaffold} of harness "
+                f"'{harness.name}' needs a chat; use --harness default, or a variant with a chat formatter"
+            )
         for arm in arms:
+            able = arm.provider.capabilities
+            if needs_tools and "chat" in able and "tools" not in able:
+                problems.setdefault(spec, []).append(
+                    f"harness '{harness.name}' has tools, which {arm.spec.text} cannot call "
+                    f"(it does {', '.join(sorted(able))})"
+                )
             if task.capability not in arm.provider.capabilities and not hasattr(arm.provider, "probe"):
                 problems.setdefault(spec, []).append(
                     f"{spec} needs {task.capability}, which {arm.spec.text} cannot do "
@@ -92,7 +112,7 @@ async def check(
                 )
     if not problems:
         return plan
-    lines = tuple(line for group in problems.values() for line in group)
+    lines = tuple(dict.fromkeys(line for group in problems.values() for line in group))
     if not skip_unavailable:
         raise CapabilityError("\n".join(lines))
     kept = [i for i, t in enumerate(plan.tasks) if t.task.spec not in problems]
@@ -112,8 +132,8 @@ def sandbox_spec(harness: Harness) -> SandboxSpec:
     mode = harness.sandbox or "bubblewrap"
     if mode == "none":
         raise CapabilityError(
-            f"harness '{harness.name}' has no sandbox (sandbox=none), and a task needs one; "
-            "leave the task out, or choose another with -o sandbox=bubblewrap"
+            f"harness '{harness.name}' has no sandbox (sandbox=none), and a task or a tool needs one; "
+            "leave it out, or choose another with -o sandbox=bubblewrap"
         )
     return decode({**harness.sandbox_options, "mode": mode}, SandboxSpec, f"harness '{harness.name}': sandbox_options")
 

@@ -146,6 +146,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
         missing: Planned cells without a trial (stopped early).
         stopped: Why it stopped early; None when it did not.
         usage: Of what was executed now.
+        sandboxes: How many were started for it.
         seconds: Wall time.
     """
 
@@ -159,4 +160,5 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     missing: int = 0
     stopped: str | None = None
     usage: Usage = Usage()
+    sandboxes: int = 0
     seconds: float = 0.0

@@ -26,7 +26,7 @@ from weigh.execute.retry import RetryPolicy
 from weigh.execute.sandboxes.pool import SandboxPool
 from weigh.execute.scaffolds.registry import make_scaffold
 from weigh.execute.stop import StopSignal
-from weigh.pipeline.acting import Acting, find_acting, open_helpers, together
+from weigh.pipeline.acting import Acting, find_acting, together
 from weigh.pipeline.arms import ArmPlan, Sampling, plan_arms, request_transform
 from weigh.pipeline.finishing import finish_run
 from weigh.pipeline.helpers import Helpers
@@ -92,9 +92,10 @@ class Session:
         arms: list[ArmPlan],
         prepared: PreparedPlan,
         helpers: Helpers,
+        acting: Acting,
     ) -> None:
         self.request, self.on_event, self.stop = request, on_event, stop
-        self.harness, self.arms, self.prepared = harness, arms, prepared
+        self.harness, self.arms, self.prepared, self.acting = harness, arms, prepared, acting
         self.sampling = _sampling(request)
         self.transform = request_transform(harness, self.sampling, acting.tools.specs)
         self.store = Store(request.store)
@@ -118,15 +119,31 @@ class Session:
         """Resolve and check everything; nothing is written and no model is started."""
         harness = load_harness(request.harness, request.overrides)
         concurrency = request.concurrency or harness.concurrency
-        arms = await plan_arms(request.models, harness, _sampling(request), concurrency)
-        prepared = await check(
-            prepare_tasks(request.tasks, request.limit, allow_missing=request.skip_unavailable),
-            arms,
-            harness,
-            skip_unavailable=request.skip_unavailable,
-        )
-        helpers = await Helpers.plan(harness.helpers, retries=harness.retries)
-        return cls(request, on_event, stop, harness, arms, prepared, helpers)
+        acting, problems = await find_acting(harness)
+        errors: list[WeighError] = []
+        arms: list[ArmPlan] = []
+        prepared, helpers = PreparedPlan(columns=(), tasks=(), suites=()), Helpers()
+        try:
+            arms = await plan_arms(request.models, harness, _sampling(request), concurrency)
+        except WeighError as error:
+            errors.append(error)
+        try:
+            prepared = await check(
+                prepare_tasks(request.tasks, request.limit, allow_missing=request.skip_unavailable),
+                arms,
+                harness,
+                skip_unavailable=request.skip_unavailable,
+                needs_chat=harness.scaffold != "single_turn",
+                needs_tools=bool(acting.tools.tools),
+            )
+        except WeighError as error:
+            errors.append(error)
+        try:
+            helpers = await Helpers.plan(harness.helpers, retries=harness.retries)
+        except WeighError as error:
+            errors.append(error)
+        together(problems, errors)
+        return cls(request, on_event, stop, harness, arms, prepared, helpers, acting)
 
     @property
     def blocks(self) -> Iterator[Block]:
@@ -326,6 +343,18 @@ class Session:
             self.pools.append(pool)
             self.scoring.sandboxes = await stack.enter_async_context(pool)
         await stack.enter_async_context(self.scoring.helpers)
+        await stack.enter_async_context(self.acting.servers)
+
+    async def _trial_sandboxes(self, stack: AsyncExitStack, concurrency: int) -> OpenSandbox | None:
+        """What gives each trial a sandbox of its own; None when the harness needs none.
+
+        Scoring has its own pool: trials that hold all sandboxes while they wait for another would wait for ever.
+        """
+        if self.acting.sandbox is None:
+            return None
+        pool = await stack.enter_async_context(SandboxPool(self.acting.sandbox, size=concurrency))
+        self.pools.append(pool)
+        return lambda cell: pool.lease()
 
     async def _rescore(self, folder: RunFolder, fates: Sorted, journal: JournalWriter) -> None:
         if not fates.rescore:

@@ -20,6 +20,7 @@ from weigh.protocols import ExecResult
 from weigh.records.errors import Error, Failure
 
 _OWN = "WEIGH_SANDBOX_ID"
+_COMMAND = "WEIGH_COMMAND_ID"
 
 
 class LocalSandbox:
@@ -72,6 +73,7 @@ class LocalSandbox:
             **(env or {}),
             MARKER: home().marker,
             _OWN: self._id,
+            _COMMAND: (command_id := secrets.token_hex(8)),
         }
         limits = [f"ulimit -c 0; ulimit -f {spec.file_size_mb * 2048}"]
         if spec.cpu_seconds is not None:
@@ -84,7 +86,8 @@ class LocalSandbox:
             timeout=spec.wall_seconds if timeout is None else timeout,
             output_limit=output_limit,
             watch=self._disk.begin() if self._disk else None,
-            sweep=lambda: kill_marked(f"{_OWN}={self._id}"),
+            # Only what this command started: another one, such as an interpreter, may be running beside it.
+            sweep=lambda: kill_marked(f"{_COMMAND}={command_id}"),
         )
         limit = ended.limit
         if limit is None and ended.returncode in (-signal.SIGXFSZ, -signal.SIGXCPU):

@@ -14,6 +14,10 @@ GROUP = "weigh.scaffolds"
 
 _BUILT_IN: dict[str, tuple[str, str]] = {
     "single_turn": ("weigh.execute.scaffolds.single_turn", "SingleTurn"),
+    "tool_loop": ("weigh.execute.scaffolds.tool_loop", "ToolLoop"),
+    "user_sim": ("weigh.execute.scaffolds.user_sim", "UserSim"),
+    "generate_then_revise": ("weigh.execute.scaffolds.generate_then_revise", "GenerateThenRevise"),
+    "openai_agents": ("weigh.execute.scaffolds.openai_agents", "OpenAIAgents"),
 }
 
 

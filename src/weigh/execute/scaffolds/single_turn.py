@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from weigh.execute.scaffolds.conversation import REFUSED
 from weigh.protocols import ScaffoldContext
 from weigh.records.request import Request
 from weigh.records.trajectory import Trajectory
-
-REFUSED = frozenset({"content_filter", "refusal"})
-"""Finish reasons with which a provider says that it, or the model, would not answer."""
 
 
 class SingleTurn:
     """Sends the request as it was rendered. An answer that the provider withheld is the outcome `refused`."""
 
     name = "single_turn"
+    helpers: tuple[str, ...] = ()
+    runs_tools = False
 
     async def run(self, request: Request, context: ScaffoldContext) -> Trajectory:
         output = await context.provider.respond(request)

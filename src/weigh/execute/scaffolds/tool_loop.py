@@ -1,0 +1,33 @@
+"""Ask, call what the model calls, show it what came of it, ask again, until it answers without a call.
+
+That is all: one linear history, the calls of one turn made at the same time. Limits are kept by the trial's context;
+calls are mended there too, and counted.
+"""
+
+from __future__ import annotations
+
+from weigh.execute.scaffolds.conversation import Conversation
+from weigh.protocols import ScaffoldContext
+from weigh.records.request import Request
+from weigh.records.trajectory import Trajectory
+
+
+class ToolLoop:
+    """See above.
+
+    Args:
+        note: A line put after each tool result, e.g. "If this settles the question, answer it." Small models stop
+            sooner with one.
+    """
+
+    name = "tool_loop"
+    helpers: tuple[str, ...] = ()
+    runs_tools = True
+
+    def __init__(self, note: str = "") -> None:
+        self.note = note
+
+    async def run(self, request: Request, context: ScaffoldContext) -> Trajectory:
+        conversation = Conversation(request, context, note=self.note)
+        await conversation.answer()
+        return conversation.trajectory()

@@ -1,0 +1,115 @@
+"""What a model acts with: scaffold, tools, servers of tools, a sandbox and helper models; found and checked before
+the first token, opened for the length of a run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import msgspec
+
+from weigh.define.harness import Harness
+from weigh.execute.sandboxes.probe import available
+from weigh.execute.sandboxes.spec import SandboxSpec
+from weigh.execute.scaffolds.registry import make_scaffold
+from weigh.execute.tools.equip import equip, sandbox_problems
+from weigh.execute.tools.mcp import McpServers
+from weigh.execute.tools.toolbox import ToolSet
+from weigh.pipeline.prepare import sandbox_spec
+from weigh.protocols import Scaffold
+from weigh.records.errors import CapabilityError, DefinitionError, Failure, WeighError
+
+
+class Acting(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found.
+
+    Attributes:
+        tools: What the model may call.
+        sandbox: What each trial's sandbox allows; None when trials have none.
+        servers: MCP servers of the harness, not started.
+    """
+
+    tools: ToolSet
+    sandbox: SandboxSpec | None
+    servers: McpServers
+
+
+async def find_acting(harness: Harness) -> tuple[Acting, list[str]]:
+    """Resolve and check what a harness names; MCP servers are started to see what they offer, and stopped.
+
+    Returns:
+        What was found, and every problem, in words for the user.
+    """
+    problems = [f"the variable {name} is not set (harness '{harness.name}' needs it)"
+                for name in harness.required_secrets if not os.environ.get(name)]  # fmt: skip
+    scaffold, problem = _scaffold(harness)
+    problems += problem
+    servers, tools = McpServers({}), ToolSet()
+    try:
+        servers = McpServers(harness.mcp)
+        async with servers:
+            offered = servers.tools
+        tools, found = equip(harness.tools, harness.tool_options, offered)
+        problems += found
+    except (WeighError, Failure) as error:
+        problems.append(str(error))
+    if scaffold is not None:
+        problems += _misfits(harness, scaffold)
+    choice = harness.tool_choice
+    if choice not in (None, "auto", "none", "required") and choice not in tools.tools and not problems:
+        problems.append(f"tool_choice is {choice!r}, and harness '{harness.name}' has no such tool")
+    spec = None
+    if tools.needs_sandbox or getattr(scaffold, "needs_sandbox", False):
+        try:
+            spec = sandbox_spec(harness)
+        except WeighError as error:
+            problems.append(str(error))
+        else:
+            problems += sandbox_problems(tools, spec)
+            probe = await available(spec.mode)
+            if not probe.ok:
+                who = (
+                    ", ".join(t.name for t in tools.tools.values() if t.needs_sandbox) or f"scaffold {harness.scaffold}"
+                )
+                problems.append(
+                    f"{who} of harness '{harness.name}' need a sandbox, but {spec.mode} does not work here: "
+                    f"{probe.reason}. {probe.how_to_get}".rstrip()
+                )
+    return Acting(tools=tools, sandbox=spec, servers=servers), problems
+
+
+def _scaffold(harness: Harness) -> tuple[Scaffold | None, list[str]]:
+    try:
+        return make_scaffold(harness.scaffold, harness.scaffold_options), []
+    except WeighError as error:
+        return None, [str(error)]
+
+
+def _misfits(harness: Harness, scaffold: Scaffold) -> list[str]:
+    """Where scaffold, tools and helpers do not go together."""
+    found = []
+    if (harness.tools or harness.mcp) and not getattr(scaffold, "runs_tools", True):
+        found.append(
+            f"harness '{harness.name}' has tools, but the scaffold {harness.scaffold} calls none: -o scaffold=tool_loop"
+        )
+    found += [
+        f"scaffold {harness.scaffold} needs a helper model: -o helpers.{role}=PROVIDER/NAME"
+        for role in getattr(scaffold, "helpers", ())
+        if role not in harness.helpers
+    ]
+    return found
+
+
+def together(problems: Sequence[str], errors: Sequence[WeighError]) -> None:
+    """Raise everything that is wrong as one message; nothing, where nothing is.
+
+    Raises:
+        WeighError: The one error as it is, or all of them, one a line.
+    """
+    if len(errors) == 1 and not problems:
+        raise errors[0]
+    lines = dict.fromkeys([*problems, *(line for error in errors for line in str(error).splitlines())])
+    if lines:
+        kind = CapabilityError if all(isinstance(e, CapabilityError) for e in errors) and errors else DefinitionError
+        raise kind("\n".join(lines))
