@@ -8,10 +8,11 @@ from contextlib import AsyncExitStack
 
 import msgspec
 
-from weigh.define.harness import Harness
+from weigh.define.harness import Harness, is_judging
 from weigh.define.registry import resolve
 from weigh.execute.sandboxes.pool import SandboxPool
 from weigh.pipeline.finishing import finish_run
+from weigh.pipeline.helpers import Helpers
 from weigh.pipeline.prepare import sandbox_spec
 from weigh.pipeline.reuse import rescore_trials
 from weigh.pipeline.scoring import Scoring, TaskKey
@@ -21,7 +22,7 @@ from weigh.records.run import Invocation, MetricInfo, Run
 from weigh.records.trial import join_spec
 from weigh.score.registry import scorer_by_name
 from weigh.store.journal import JournalWriter
-from weigh.store.layout import Store
+from weigh.store.layout import RunFolder, Store
 
 
 class Rescored(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +46,8 @@ async def rescore(store: Store, run: Run, *, everything: bool = False, harness: 
 
     Args:
         everything: Also replace scores whose scorer has not changed.
-        harness: For the sandbox that scoring may need.
+        harness: For the sandbox and the judges that scoring may need; judges it does not name are those of the
+            run's last invocation.
 
     Raises:
         StoreError: The run cannot be read or written.
@@ -63,14 +65,23 @@ async def rescore(store: Store, run: Run, *, everything: bool = False, harness: 
         infos[spec] = tuple(m.info() for m in metrics)
         scorers[task.name, task.variant] = tuple({m.scorer_name: m.scorer for m in metrics}.values())
     folder = store.open(run.id)
-    scoring = Scoring(scorers)
+    roles = _judges(folder, harness or Harness())
+    scoring = Scoring(scorers, helpers=await Helpers.plan(roles))
+    for key, role in scoring.lacking():
+        if scoring.scorers.pop(key, {}):
+            skipped.append(
+                f"{join_spec(*key)} keeps its scores: no helper model has the role '{role}' (add one with -o)"
+            )
     writer = f"{int(time.time())}-{secrets.token_hex(4)}"
-    invocation = Invocation(id=writer, started=time.time(), command="weigh rescore", metrics=infos)
+    invocation = Invocation(
+        id=writer, started=time.time(), command="weigh rescore", metrics=infos, plan={"helpers": roles}
+    )
     folder.begin(invocation)
     async with AsyncExitStack() as stack:
-        if any(s.needs_sandbox for group in scorers.values() for s in group):
+        if any(s.needs_sandbox for group in scoring.scorers.values() for s in group.values()):
             pool = SandboxPool(sandbox_spec(harness or Harness()))
             scoring.sandboxes = await stack.enter_async_context(pool)
+        await stack.enter_async_context(scoring.helpers)
         journal = await stack.enter_async_context(JournalWriter(folder, writer))
         changed = list(await rescore_trials(folder, None, scoring, journal, everything=everything))
         await journal.flush()
@@ -78,3 +89,10 @@ async def rescore(store: Store, run: Run, *, everything: bool = False, harness: 
     folder.end(msgspec.structs.replace(invocation, ended=time.time(), summary=summary))
     await finish_run(folder)
     return Rescored(run=run, trials=len(changed), failed=sum(t.failed for t in changed), skipped=tuple(skipped))
+
+
+def _judges(folder: RunFolder, harness: Harness) -> dict[str, str]:
+    """The helpers that judge: those asked for now, over those of the run's last invocation."""
+    last = max(folder.invocations(), key=lambda i: i.started, default=None)
+    known: dict[str, str] = dict(last.plan.get("helpers") or {}) if last is not None else {}
+    return {role: model for role, model in {**known, **harness.helpers}.items() if is_judging(role)}

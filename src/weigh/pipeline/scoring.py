@@ -6,16 +6,21 @@ same guard, so a scorer that raises is a failed score in both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
 
 from weigh.execute.sandboxes.pool import SandboxPool
+from weigh.pipeline.helpers import Helpers, no_helper
 from weigh.plan.cell import Cell
-from weigh.protocols import Provider, Sandbox, Scorer
-from weigh.records.errors import CapabilityError
+from weigh.protocols import Sandbox, Scorer
+from weigh.records.digest import digest
+from weigh.records.errors import CapabilityError, Failure, WeighError
 from weigh.records.instance import Instance
-from weigh.records.request import Output, Request
+from weigh.records.request import CompletionRequest, Output, Request
 from weigh.records.score import Score
 from weigh.records.trajectory import Trajectory
+from weigh.records.trial import join_spec
 from weigh.score.guard import no_match_scores, score_trial
 
 TaskKey = tuple[str, str]
@@ -25,23 +30,28 @@ TaskKey = tuple[str, str]
 class TrialScoreContext:
     """What the scorers of one trial may use (`weigh.protocols.ScoreContext`)."""
 
-    __slots__ = ("_leased", "_scoring", "instance", "sandbox", "trajectory")
+    __slots__ = ("_leased", "_scoring", "_task", "instance", "sandbox", "trajectory")
 
-    def __init__(self, scoring: Scoring, instance: Instance, trajectory: Trajectory, sandbox: Sandbox | None) -> None:
+    def __init__(
+        self, scoring: Scoring, task: TaskKey, instance: Instance, trajectory: Trajectory, sandbox: Sandbox | None
+    ) -> None:
         self.instance = instance
         self.trajectory = trajectory
         self.sandbox = sandbox
         self._scoring = scoring
+        self._task = task
         self._leased: list[Sandbox] = []
 
-    async def ask(self, role: str, request: Request) -> Output:
+    def members(self, role: str) -> dict[str, str]:
+        """The helper models that share a role, with the model each is."""
+        found = self._scoring.helpers.members(role, self._task)
+        if not found:
+            raise no_helper(role)
+        return {name: helper.model for name, helper in found.items()}
+
+    async def ask(self, role: str, request: Request, *, usable: Callable[[Output], bool] | None = None) -> Output:
         """Ask a helper model of the harness by its role."""
-        provider = self._scoring.helpers.get(role)
-        if provider is None:
-            raise CapabilityError(
-                f"no helper model has the role '{role}'; add one with -o helpers.{role}=PROVIDER/NAME"
-            )
-        return await provider.respond(request)
+        return await self._scoring.helpers.find(role, self._task).ask(request, usable)
 
     async def open_sandbox(self) -> Sandbox:
         """Lease a fresh sandbox; it is given back when scoring ends."""
@@ -67,12 +77,26 @@ class Scoring:
         scorers: Mapping[TaskKey, Sequence[Scorer]],
         *,
         sandboxes: SandboxPool | None = None,
-        helpers: Mapping[str, Provider] | None = None,
+        helpers: Helpers | None = None,
     ) -> None:
         self.scorers = {key: {s.name: s for s in group} for key, group in scorers.items()}
-        self.digests = {key: {n: s.digest() for n, s in group.items()} for key, group in self.scorers.items()}
+        self.helpers = helpers if helpers is not None else Helpers()
+        self.digests = {key: {n: self._digest(s, key) for n, s in group.items()} for key, group in self.scorers.items()}
         self.sandboxes = sandboxes
-        self.helpers = dict(helpers or {})
+
+    def _digest(self, scorer: Scorer, task: TaskKey) -> str:
+        """The scorer's identity; of one that asks helper models, theirs too: another judge gives another score."""
+        own = scorer.digest()
+        roles = roles_of(scorer)
+        return digest([own, [self.helpers.identities(role, task) for role in roles]]) if roles else own
+
+    def _stamped(self, task: TaskKey, scores: dict[str, Score]) -> dict[str, Score]:
+        """The scores, with the identity of the helpers that gave them."""
+        known, scorers = self.digests[task], self.scorers[task]
+        return {
+            name: msgspec.structs.replace(score, digest=known[name]) if roles_of(scorers[name]) else score
+            for name, score in scores.items()
+        }
 
     async def score(self, cell: Cell, trajectory: Trajectory, sandbox: Sandbox | None) -> dict[str, Score]:
         """Judge a trajectory that ended well."""
@@ -87,9 +111,9 @@ class Scoring:
         names: Iterable[str] | None = None,
     ) -> dict[str, Score]:
         """Judge with the scorers of a task, or with those of them that are named."""
-        context = TrialScoreContext(self, instance, trajectory, sandbox)
+        context = TrialScoreContext(self, task, instance, trajectory, sandbox)
         try:
-            return await score_trial(self.scorers[task], context, names)
+            return self._stamped(task, await score_trial(self.scorers[task], context, names))
         finally:
             if context._leased:
                 await context.close()
@@ -100,8 +124,44 @@ class Scoring:
 
     def no_match_of(self, task: TaskKey, status: str) -> dict[str, Score]:
         """The same for a task by its key."""
-        return no_match_scores(self.scorers[task], status)
+        return self._stamped(task, no_match_scores(self.scorers[task], status))
 
     def stale(self, task: TaskKey, stored: Mapping[str, str]) -> list[str]:
         """Names of the scorers whose score is missing or was given by another version of the scorer."""
         return [name for name, known in self.digests[task].items() if stored.get(name) != known]
+
+    def lacking(self) -> list[tuple[TaskKey, str]]:
+        """Tasks with the role of a helper that they need and the harness does not have."""
+        needed = [(task, role) for task, group in self.scorers.items() for s in group.values() for role in roles_of(s)]
+        return [(task, role) for task, role in dict.fromkeys(needed) if not self.helpers.members(role, task)]
+
+
+def roles_of(scorer: Scorer) -> tuple[str, ...]:
+    """The helper models a scorer asks, by role."""
+    roles: tuple[str, ...] = getattr(scorer, "roles", ())
+    return roles
+
+
+def check_helpers(scoring: Scoring, instances: Mapping[TaskKey, Instance]) -> None:
+    """Check that every judge is there and that its template can be filled, before any token is spent.
+
+    Args:
+        instances: A question of each task, to try the template on.
+
+    Raises:
+        CapabilityError: All problems, one a line.
+    """
+    problems = [
+        f"{join_spec(*task)} needs a helper model with the role '{role}': add -o helpers.{role}=PROVIDER/NAME"
+        for task, role in scoring.lacking()
+    ]
+    nothing = Trajectory(request=CompletionRequest(prompt=""), output=Output())
+    for task, instance in instances.items():
+        for scorer in scoring.scorers.get(task, {}).values():
+            if roles_of(scorer) and (check := getattr(scorer, "check", None)) is not None:
+                try:
+                    check(TrialScoreContext(scoring, task, instance, nothing, None))
+                except (WeighError, Failure) as error:
+                    problems.append(f"{join_spec(*task)}: {error} (instance {instance.id!r})")
+    if problems:
+        raise CapabilityError("\n".join(problems))
