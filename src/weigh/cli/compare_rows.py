@@ -141,7 +141,7 @@ def cells(row: dict[str, Any]) -> dict[str, Any]:
     indent = {"given": "- these questions", "group": f"- {row['group']}"}
     return {
         "task": indent.get(row["kind"], row["task"]),
-        "metric": row["metric"] if row["kind"] in ("task", "suite") else "",
+        "metric": row["metric"],
         "n": str(row["n"]),
         "a": _shown(row["mean_a"], one),
         "b": _shown(row["mean_b"], one),

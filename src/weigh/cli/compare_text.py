@@ -60,7 +60,7 @@ def _columns(report: Report, shown: Sequence[dict[str, Any]]) -> list[Column]:
         Column("verdict", "B is"),
     ]
     empty = {c.key for c in columns if all(row[c.key] is None for row in shown)}
-    if report.options.correction == "none":
+    if all(row["p_corrected"] in (None, row["p"]) for row in shown) and len(report.rows) + len(report.groups) < 3:
         empty.add("p_corrected")
     keep = {"task", "metric", "n", "a", "b", "difference", "p", "verdict"}
     return [c for c in columns if c.key in keep or c.key not in empty]
@@ -131,10 +131,11 @@ def _how(report: Report, rows: Sequence[dict[str, Any]]) -> list[str]:
 def _tests(report: Report, rows: Sequence[dict[str, Any]]) -> str:
     tests: dict[str, None] = dict.fromkeys(r["method"] for r in rows if r["method"] not in (None, "none"))
     text = f"tests: {'; '.join(tests)}" if tests else "no test was possible"
-    counted = sum(r["kind"] == "task" and r["p_corrected"] is not None for r in rows)
     kind = report.options.correction
-    if counted > 1 and kind in CORRECTIONS:
-        text += f". p {CORRECTIONS[kind]}: corrected for {counted} tasks"
+    for level, word in (("task", "tasks"), ("group", "subgroups")):
+        counted = sum(r["kind"] == level and r["p_corrected"] is not None for r in rows)
+        if counted > 1 and kind in CORRECTIONS:
+            text += f". p {CORRECTIONS[kind]}: corrected for {counted} {word}"
     if any(r["mde80"] is not None for r in rows):
         text += ". MDE80: the smallest difference that would have shown 4 times in 5"
     if any(r["q"] is not None for r in rows):

@@ -136,8 +136,8 @@ def _legend(report: MatrixReport) -> list[str]:
     what = "row / column, ratio of geometric means" if report.rows and report.rows[0].costs else "row - column"
     lines = [
         f"Cells: {what}, each pair on the questions that both have. * shown at {report.options.alpha:g} after {kind} "
-        f"correction for {pairs} pairs; ? no verdict. Arms of one tier are not separated from the tier's first. A suite's pairs are "
-        "corrected among themselves.",
+        f"correction for {pairs} pairs; ? no verdict. Arms of one tier are not separated from the tier's first. "
+        "A suite's pairs are corrected among themselves.",
     ]
     if report.shared:
         lines.append("Only questions that all arms have are counted.")
@@ -272,5 +272,5 @@ def path_text(report: PathReport, format: Format) -> str:
 def _with_error(one: Estimate, metric: MetricInfo | None) -> str | None:
     if one.mean is None:
         return None
-    shape = percent if is_proportion(metric) else plain
+    shape = percent if is_proportion(metric) else lambda v: plain(float(f"{v:.3g}"))
     return shape(one.mean) + (f" ± {shape(one.error)}" if one.error is not None else "")

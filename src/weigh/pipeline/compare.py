@@ -190,7 +190,7 @@ def compare_sides(store: Store, data: Dataset, a: Side, b: Side, options: Option
     rows: list[TaskRow] = []
     groups: list[TaskRow] = []
     notes: list[str] = []
-    suites = _suites(a, b, options.suite)
+    suites = _suites(a, b, options.suite) if options.suite or not options.tasks else []
     wanted = options.tasks or (tuple(suite_members(suites[0])) if options.suite else ())
     for name, ours, theirs in task_pairs(a, b, wanted):
         refuse_versions(name, ours, theirs)

@@ -82,7 +82,7 @@ def _reach(found: Sequence[TaskRow]) -> str:
         for row in known[:MOST]
         if row.score is not None and row.score.mde80 is not None
     ]
-    many = f" ({', '.join(row.task for row in known[:MOST])})" if len(known) > 1 else ""
+    many = f" ({', '.join(row.task for row in known[:MOST])})" if len(found) > 1 else ""
     return f": it would have shown (4 times in 5) a difference of {', '.join(reaches)} or more{many}"
 
 
@@ -114,7 +114,7 @@ def _sure(report: Report) -> str:
     if kind == "bh" and tested > 1:
         return f"Among these claims a share of {alpha:.0%} or less is expected to be false."
     if tested > 1:
-        return f"The chance that any of these claims is false is {alpha:.0%} or less, the number of tasks allowed for."
+        return f"The chance that any claim about a single task is false is {alpha:.0%} or less, whatever their number."
     return f"If there were no difference, one like this would be seen at most {alpha:.0%} of the time."
 
 

@@ -122,7 +122,7 @@ def compare_many(
     if options.suite is not None and options.suite not in suites:
         raise DefinitionError(f"no run has the suite {options.suite!r} (they have {', '.join(suites) or 'none'})")
     wanted = options.tasks or (tuple(suite_members(suites[options.suite])) if options.suite else ())
-    chosen = [suites[options.suite]] if options.suite else list(suites.values())
+    chosen = [suites[options.suite]] if options.suite else [] if options.tasks else list(suites.values())
     sheets = {name: _sheet(data, sides, name, defined, options) for name, defined in _tasks(sides, wanted).items()}
     if shared:
         sheets = {name: _kept(sheet) for name, sheet in sheets.items()}
