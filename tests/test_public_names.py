@@ -18,8 +18,9 @@ PUBLIC = """
     F1Scorer
     Failure Formatter GoldFormatter Harness Instance InstructionScorer LetterChatFormatter Limits LoglikelihoodRequest
     MathScorer MeanMetric Message MultipleChoiceFormatter NumericScorer Output PassAtK PassHatK RankedFormatter
-    RegexScorer SamplingParams Score SubstringScorer Suite Task TaskConfig TemplateFormatter Trajectory Trial Usage
-    WeighError __version__ register register_harness register_scorer register_variant
+    RegexScorer SamplingParams Score SubstringScorer Suite Task TaskConfig TemplateFormatter Tool ToolContext
+    ToolResult Trajectory Trial Usage WeighError __version__ register register_harness register_scorer
+    register_variant tool
 """
 
 

@@ -48,6 +48,10 @@ if TYPE_CHECKING:
     from weigh.define.suite import Suite as Suite
     from weigh.define.task import Task as Task
     from weigh.define.task import TaskConfig as TaskConfig
+    from weigh.execute.tools.tool import Tool as Tool
+    from weigh.execute.tools.tool import ToolContext as ToolContext
+    from weigh.execute.tools.tool import ToolResult as ToolResult
+    from weigh.execute.tools.tool import tool as tool
     from weigh.records.errors import DataError as DataError
     from weigh.records.errors import DefinitionError as DefinitionError
     from weigh.records.errors import Error as Error
@@ -86,6 +90,7 @@ _HOMES = {
     "weigh.define.registry": "register register_variant",
     "weigh.define.suite": "Suite",
     "weigh.define.task": "Task TaskConfig",
+    "weigh.execute.tools.tool": "Tool ToolContext ToolResult tool",
     "weigh.records.errors": "DataError DefinitionError Error Failure WeighError",
     "weigh.records.instance": "Instance",
     "weigh.records.request": "ChatRequest CompletionRequest LoglikelihoodRequest Message Output SamplingParams",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import tempfile
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -117,6 +118,8 @@ class _Connection:
         self._client: Any = None
         self._stop = asyncio.Event()
         self._restarting = asyncio.Lock()
+        self._log: Any = None
+        self._last_words = ""
 
     async def start(self) -> None:
         self._stop = asyncio.Event()
@@ -185,7 +188,10 @@ class _Connection:
     async def _own(self, ready: asyncio.Future[Any]) -> None:
         try:
             async with AsyncExitStack() as stack:
-                client = await self._connect(stack)
+                try:
+                    client = await self._connect(stack)
+                finally:
+                    self._last_words = self._read_log()
                 ready.set_result(client)
                 await self._stop.wait()
         except BaseException as error:
@@ -196,7 +202,7 @@ class _Connection:
                 raise
 
     async def _connect(self, stack: AsyncExitStack) -> Any:
-        from mcp import Client, StdioServerParameters
+        from mcp import Client, StdioServerParameters, stdio_client
         from mcp.client.streamable_http import streamable_http_client
 
         server = self.server
@@ -208,14 +214,26 @@ class _Connection:
                 http = await stack.enter_async_context(create_mcp_http_client(headers=server.headers))
                 transport = streamable_http_client(server.url, http_client=http)
         else:
-            transport = StdioServerParameters(
+            settings = StdioServerParameters(
                 command=server.command or "", args=list(server.args), env=server.env or None, cwd=server.cwd
             )
+            # What it says on standard error is shown only if it does not start.
+            self._log = stack.enter_context(tempfile.TemporaryFile("w+", errors="replace"))  # noqa: SIM115
+            transport = stdio_client(settings, errlog=self._log)
         return await stack.enter_async_context(Client(transport, read_timeout_seconds=server.timeout))
+
+    def _read_log(self) -> str:
+        if self._log is None:
+            return ""
+        self._log.seek(0)
+        lines = [line for line in self._log.read()[-2000:].splitlines() if line.strip()]
+        return lines[-1].strip()[:300] if lines else ""
 
     def _unusable(self, why: str) -> CapabilityError:
         what = self.server.url or " ".join([self.server.command or "", *self.server.args])
-        return CapabilityError(f"the MCP server {self.name} ({what}) {why}")
+        return CapabilityError(
+            f"the MCP server {self.name} ({what}) {why}" + (f": {self._last_words}" if self._last_words else "")
+        )
 
 
 def _result(result: Any, server: str) -> ToolResult:
