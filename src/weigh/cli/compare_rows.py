@@ -153,7 +153,7 @@ def cells(row: dict[str, Any]) -> dict[str, Any]:
         "shift_interval": span(row["shift_low"], row["shift_high"], signed),
         "p": _shown(row["p"], show_p),
         "p_corrected": _shown(row["p_corrected"], show_p),
-        "wins": None if row["wins"] is None else f"{row['wins']} / {row['losses']} / {row['ties']}",
+        "wins": None if row["wins"] is None or not row["n"] else f"{row['wins']} / {row['losses']} / {row['ties']}",
         "mde80": _shown(row["mde80"], percent if proportion else plain),
         "q": _shown(row["q"], lambda v: f"{v:.2f}" if v < 10 else f"{v:.0f}"),
         "verdict": row["verdict"],

@@ -275,7 +275,7 @@ def align(
         only_a=tuple(sorted(set(only_a) - set(changed))),
         only_b=tuple(sorted(set(only_b) - set(changed))),
         changed=tuple(changed),
-        lost=tuple(first.ids[k] for k in lost),
+        lost=tuple(sorted(first.ids[k] for k in lost)),
     )
 
 

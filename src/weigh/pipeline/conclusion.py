@@ -32,7 +32,11 @@ def conclude(report: Report) -> str:
     rows = report.rows
     if not any(row.pairing.paired for row in rows):
         return f"{report.a} and {report.b} have no question in common, so nothing can be said."
-    sentences = [_tasks(rows, verdict) for verdict in ("better", "worse", "equivalent", "unresolved", "withheld")]
+    asked = [row for row in rows if row.pairing.paired]
+    empty = [row.task for row in rows if not row.pairing.paired]
+    sentences = [_tasks(asked, verdict) for verdict in ("better", "worse", "equivalent", "unresolved", "withheld")]
+    if empty:
+        sentences.append(f"On {_names(empty)} there is nothing to compare.")
     sentences += [_suite(suite) for suite in report.suites]
     if any(row.verdict in ("better", "worse") for row in rows):
         sentences.append(_sure(report))
@@ -78,12 +82,11 @@ def _reach(found: Sequence[TaskRow]) -> str:
     if not known:
         return ""
     reaches = [
-        f"{amount(row.score.mde80, row.metric).lstrip('+')}"
-        for row in known[:MOST]
+        amount(row.score.mde80, row.metric).lstrip("+") + (f" on {row.task}" if len(found) > 1 else "")
+        for row in known
         if row.score is not None and row.score.mde80 is not None
     ]
-    many = f" ({', '.join(row.task for row in known[:MOST])})" if len(found) > 1 else ""
-    return f": it would have shown (4 times in 5) a difference of {', '.join(reaches)} or more{many}"
+    return f": what would have shown 4 times in 5 is a difference of {_names(reaches)}"
 
 
 def _suite(suite: SuiteRow) -> str:
