@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 
 from weigh.analyze.family import correct_comparisons
-from weigh.analyze.gate import judge_drop, judge_ratio
+from weigh.analyze.gate import judge_drop, judge_ratio, judge_suite
 from weigh.analyze.paired import compare_pairs
+from weigh.analyze.suite import Branch, Leaf
 from weigh.analyze.tango import tango_interval
 
 
@@ -77,3 +78,28 @@ def test_a_family_keeps_only_what_survives_correction() -> None:
     assert made[0].p == family[0].p and made[0].p_adjusted == pytest.approx(6 * family[0].p)
     assert made[1].verdict == "better" and made[-1].p_adjusted is None
     assert [one.verdict for one in correct_comparisons(family, "none")[:2]] == ["better", "better"]
+
+
+def test_without_any_spread_the_sign_test_decides() -> None:
+    tokens = np.array([100.0, 250.0, 31.0, 77.0, 40.0])
+    same = judge_ratio(tokens, tokens, max_ratio=1.1)
+    assert (same.outcome, same.p_pass) == ("pass", 0.5**5)
+    assert judge_ratio(tokens[:4], tokens[:4], max_ratio=1.1).outcome == "cannot tell"
+    assert judge_ratio(tokens, tokens * 2, max_ratio=1.1).outcome == "regression"
+    scores = np.array([0.2, 0.4, 0.6, 0.5, 0.9])
+    assert judge_drop(scores, scores, max_drop=0.01).outcome == "pass"
+    assert judge_drop(scores, scores, max_drop=0.0).outcome == "cannot tell"
+    assert judge_drop(scores, scores, max_drop=0.01, clusters=[1, 1, 1, 2, 2]).outcome == "cannot tell"
+
+
+def test_a_suite_is_held_as_a_whole(rng: np.random.Generator) -> None:
+    tree = Branch("s", (Leaf("x"), Leaf("y")))
+    a = {name: rng.normal(0.5, 0.1, size=100) for name in ("x", "y")}
+    shift = {"x": -0.03, "y": 0.05}
+    pairs = {name: (a[name], a[name] + shift[name] + rng.normal(0, 0.02, size=100)) for name in a}
+    assert judge_suite(tree, pairs, max_drop=0.0).outcome == "pass", "what one task loses the other gains"
+    assert judge_suite(tree, pairs, max_drop=0.0, lower_is_better=True).outcome == "regression"
+    single = judge_suite(Branch("s", (Leaf("x"),)), pairs, max_drop=0.01)
+    assert single.p_regression == pytest.approx(judge_drop(*pairs["x"], max_drop=0.01).p_regression, abs=1e-12)
+    exact = stats.ttest_1samp(pairs["x"][1] - pairs["x"][0], -0.01, alternative="less").pvalue
+    assert single.p_regression == pytest.approx(exact, abs=1e-12)

@@ -42,6 +42,7 @@ _HOME = {
     "Gate": "gate",
     "judge_drop": "gate",
     "judge_ratio": "gate",
+    "judge_suite": "gate",
     "adjust": "correct",
     "holm": "correct",
     "benjamini_hochberg": "correct",

@@ -2,13 +2,14 @@
 otherwise the questions were too few, and how many would do is said.
 
 Both are one-sided tests of "the difference is exactly the allowed drop": Tango's score test for 0/1 scores, t
-otherwise (with clusters as the units), t on logarithms for a ratio of costs. An improvement passes.
+otherwise (with clusters as the units), t on logarithms for a ratio of costs, Satterthwaite's t for a suite. Where all
+questions show the very same difference there is no spread for a t, and the sign test is used. An improvement passes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -18,6 +19,7 @@ from scipy.special import ndtr, ndtri, stdtr
 
 from .checks import fraction, is_binary, pair
 from .paired import compare_pairs
+from .suite import Branch, Leaf, combine, compare_suite, task_spread
 from .tango import tango_score
 from .verdict import show_p
 
@@ -60,13 +62,53 @@ def judge_drop(
     if value is not None and made.interval_method == "Tango" and is_binary(x) and is_binary(y):
         ups, downs = (made.losses, made.wins) if lower_is_better else (made.wins, made.losses)
         p_low = float(ndtr(-tango_score(ups, downs, n, -max_drop)))
-    elif value is not None and se:
-        units = n if made.n_clusters in (None, n) else made.n_clusters
-        p_low = float(stdtr(int(units or 0) - 1, -(turn * value + max_drop) / se))
+    elif value is not None:
+        units = int(n if made.n_clusters in (None, n) else made.n_clusters or 0)
+        if se:
+            p_low = float(stdtr(units - 1, -(turn * value + max_drop) / se))
+        elif not np.any(y - x - value):
+            p_low = _all_alike(units, turn * value + max_drop)
     distance = None if value is None else turn * value + max_drop
     return _settled(
         n, value, -turn * max_drop, p_low, distance, None if se is None else se * math.sqrt(n), alpha, "drop"
     )
+
+
+def judge_suite(
+    tree: Leaf | Branch,
+    pairs: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    max_drop: float,
+    clusters: Mapping[str, Sequence[Hashable]] | None = None,
+    alpha: float = 0.05,
+    lower_is_better: bool = False,
+) -> Gate:
+    """Hold a suite's aggregate of b - a against an allowed drop; `pairs` holds (a, b) per task.
+
+    Raises ValueError when a task of the suite is missing or empty, as `task_weights`.
+    """
+    if not max_drop >= 0:
+        raise ValueError(f"the allowed drop is 0 or more, got {max_drop}")
+    made = compare_suite(tree, pairs, clusters=clusters, alpha=alpha, lower_is_better=lower_is_better)
+    turn = -1.0 if lower_is_better else 1.0
+    parts = []
+    for name, weight in made.weights.items():
+        x, y = pair(*pairs[name])
+        _, se, df = task_spread(y - x, None if clusters is None else clusters.get(name))
+        parts.append((weight, se, df))
+    se, df = combine(parts)
+    distance = None if made.difference is None else turn * made.difference + max_drop
+    p_low = float(stdtr(df, -distance / se)) if distance is not None and se else None
+    spread = None if se is None else se * math.sqrt(made.n)
+    return _settled(made.n, made.difference, -turn * max_drop, p_low, distance, spread, alpha, "drop")
+
+
+def _all_alike(units: int, distance: float) -> float | None:
+    """p of the sign test when every unit lies at the same distance from the limit; None when that is 0 or there is
+    one unit."""
+    if units < 2 or distance == 0:
+        return None
+    return 0.5**units if distance > 0 else 1 - 0.5**units
 
 
 def judge_ratio(a: ArrayLike, b: ArrayLike, *, max_ratio: float, alpha: float = 0.05) -> Gate:
@@ -84,7 +126,10 @@ def judge_ratio(a: ArrayLike, b: ArrayLike, *, max_ratio: float, alpha: float = 
         return _settled(0, None, max_ratio, None, None, None, alpha, "ratio")
     mean, distance = float(logs.mean()), math.log(max_ratio) - float(logs.mean())
     spread = float(logs.std(ddof=1)) if n > 1 else 0.0
-    p_low = float(stdtr(n - 1, -distance / (spread / math.sqrt(n)))) if spread > 0 else None
+    if spread > 0:
+        p_low: float | None = float(stdtr(n - 1, -distance / (spread / math.sqrt(n))))
+    else:
+        p_low = _all_alike(n, distance)
     return _settled(n, math.exp(mean), max_ratio, p_low, distance, spread, alpha, "ratio")
 
 
@@ -118,7 +163,7 @@ def _settled(
         outcome=outcome,
         n=n,
         value=value,
-        limit=limit,
+        limit=limit + 0.0,  # no -0.0
         p_pass=p_pass,
         p_regression=p_regression,
         more_questions=more,
