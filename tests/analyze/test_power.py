@@ -67,6 +67,52 @@ def test_advice_names_what_buys_more(rng: np.random.Generator) -> None:
     assert "are enough" in enough.advice and enough.assumption.startswith("assumed")
 
 
+def pairs(ups: int, downs: int, ties: int) -> tuple[list[list[float]], list[list[float]]]:
+    a = [[0.0]] * ups + [[1.0]] * downs + [[0.0]] * ties
+    b = [[1.0]] * ups + [[0.0]] * downs + [[0.0]] * ties
+    return a, b
+
+
+def test_right_or_wrong_is_planned_by_mcnemar() -> None:
+    a, b = pairs(30, 30, 940)
+    made = plan_power(a, b, detect=0.02)
+    assert made.method == "McNemar, exact"
+    assert made.questions == int(mcnemar_questions(0.04, 0.02) or 0)
+    assert made.power == pytest.approx(mcnemar_power(1000, 0.04, 0.02))
+    # 60 contested questions of 1,000 resolve about 2 points, not 36.
+    assert made.mde80 == pytest.approx(0.0217, abs=5e-4)
+    few = plan_power(*pairs(1, 1, 98), detect=0.1)  # more than is contested: then all of it are wins
+    assert few.power == pytest.approx(mcnemar_power(100, 0.1, 0.0))
+
+
+def test_another_number_of_epochs(rng: np.random.Generator) -> None:
+    a, b = simulated(rng, 400, 4, 0.2, 0.6), simulated(rng, 400, 4, 0.2, 0.6)
+    measured, more = plan_power(a, b, detect=0.05), plan_power(a, b, detect=0.05, epochs=16)
+    assert measured.epochs == 4 and more.epochs == 16
+    assert measured.between == more.between is not None and more.within is not None
+    assert more.se == pytest.approx(np.sqrt((more.between + more.within / 16) / 400))  # type: ignore[operator]
+    by_epochs = {c.epochs: c for c in measured.choices}
+    assert list(by_epochs) == [1, 2, 4, 8, 16]
+    assert by_epochs[4].questions == measured.questions and by_epochs[16].questions == more.questions
+    assert by_epochs[16].mde80 == pytest.approx(more.mde80) and by_epochs[2].trials == 2 * by_epochs[2].questions
+    with pytest.raises(ValueError, match="run 2 or more"):
+        plan_power(*pairs(3, 3, 30), detect=0.02, epochs=4)
+
+
+def test_clusters_multiply_the_variance(rng: np.random.Generator) -> None:
+    a, b = simulated(rng, 100, 1, 1.0, 0.1), simulated(rng, 100, 1, 1.0, 0.1)
+    alone = plan_power(a, b, detect=0.1)
+    doubled = plan_power([r for r in a for _ in "xy"], [r for r in b for _ in "xy"], detect=0.1,
+                         clusters=[i for i in range(100) for _ in "xy"])  # fmt: skip
+    assert doubled.n == 200 and doubled.n_clusters == 100
+    # Each question twice is worth as much as once: the standard error stays, twice the questions are needed.
+    assert doubled.se == pytest.approx(alone.se, rel=1e-2)
+    assert doubled.questions == pytest.approx(2 * (alone.questions or 0), rel=2e-2)
+    assert plan_power(a, b, detect=0.1, clusters=list(range(100))).questions == alone.questions
+    with pytest.raises(ValueError, match="at least 2 clusters"):
+        plan_power(a, b, detect=0.1, clusters=["one"] * 100)
+
+
 def test_refused() -> None:
     with pytest.raises(ValueError, match="larger than 0"):
         plan_power([[1], [0]], detect=0)

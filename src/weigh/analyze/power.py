@@ -8,19 +8,31 @@ epochs help too). Source: Miller 2024, arXiv 2411.00640, sections 3.1 and 5.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import msgspec
 import numpy as np
 from scipy.special import bdtr, ndtr
 
-from .checks import fraction
+from .checks import cluster_codes, fraction, is_binary
 from .distributions import detectable
-from .estimate import epoch_moments
+from .estimate import clustered_se, epoch_moments
 from .mcnemar import critical_losses
 
 EXACT_QUESTIONS = 20_000
 """Beyond this the normal form, which by then agrees to a fraction of a percent."""
+
+
+class EpochChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """What so many epochs would cost and show."""
+
+    epochs: int
+    questions: int
+    """Needed for the difference asked about."""
+    trials: int
+    """Of one arm: questions x epochs."""
+    mde80: float
+    """On the questions that there are."""
 
 
 class PowerPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +59,13 @@ class PowerPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Epochs needed on these n questions; None when no number is enough or cannot be told."""
     assumption: str
     advice: str
+    method: str = "normal"
+    """`McNemar, exact` for 0/1 scores of independent questions, else `normal`."""
+    n_clusters: int | None = None
+    design_effect: float = 1.0
+    """By how much clusters multiply the variance; contained in all numbers above."""
+    choices: tuple[EpochChoice, ...] = ()
+    """For 1, 2, 4, ... epochs; empty when the variance within questions is unknown."""
 
 
 def mcnemar_power(n: int, p_win: float, p_loss: float, alpha: float = 0.05) -> float:
@@ -111,6 +130,8 @@ def plan_power(
     b: Sequence[Sequence[float]] | None = None,
     *,
     detect: float,
+    epochs: int | None = None,
+    clusters: Sequence[Hashable] | None = None,
     correlation: float = 0.5,
     alpha: float = 0.05,
     power: float = 0.8,
@@ -119,6 +140,10 @@ def plan_power(
 
     `a` and `b` hold the epochs of each question. With one arm the other is assumed to have the same variances and
     the `correlation` with it over the questions' true values; the plan says so. `detect` is in the units of the score.
+    `epochs` plans for so many instead of those measured. `clusters` name what belongs together; more questions are
+    then thought to come in clusters like these.
+
+    Raises ValueError for fewer than 2 questions or clusters, and for `epochs` when there is only one to measure by.
     """
     if not detect > 0:
         raise ValueError(f"the difference to detect is larger than 0, got {detect}")
@@ -126,7 +151,9 @@ def plan_power(
     if means.size < 2:
         raise ValueError("at least 2 questions are needed to measure a variance")
     n, repeats = int(means.size), _typical(counts)
+    groups, effect = None, 1.0
     if b is None:
+        groups, effect = _design_effect(means, clusters)
         variance = float(means.var(ddof=1))
         noise = None if within is None else 2 * within
         if within is None:
@@ -134,18 +161,34 @@ def plan_power(
         else:
             steady = max(0.0, variance - within * float(np.mean(1 / counts))) * 2 * (1 - correlation)
             total = steady + 2 * within / repeats
+        contested, binary = total, is_binary(means) and repeats == 1
         assumption = f"assumed: another arm of equal variances, correlation {correlation:g} over questions"
     else:
         other, other_counts, other_within = epoch_moments(b, "b")
         if other.size != n:
             raise ValueError(f"a has {n} questions and b has {other.size}: pair them by question first")
+        groups, effect = _design_effect(other - means, clusters)
         total = float((other - means).var(ddof=1))
         noise = None if within is None or other_within is None else within + other_within
         repeats = _typical(np.minimum(counts, other_counts))
+        contested = float(np.mean(other != means))
+        binary = is_binary(means) and is_binary(other) and repeats == 1
         assumption = "measured: the paired difference of these two arms"
+    total *= effect
     between = None if noise is None else max(0.0, total - noise / repeats)
+    if epochs is not None and epochs != repeats:
+        if between is None or noise is None:
+            raise ValueError("one epoch does not tell the variance within questions: run 2 or more to plan with epochs")
+        total, repeats = between + noise / epochs, float(epochs)
     se = math.sqrt(total / n)
+    exact = binary and repeats == 1 and effect == 1.0
     needed = max(2, math.ceil(questions_needed(detect, total, alpha, power)))
+    chance = normal_power(detect, se, alpha) if se > 0 else 1.0
+    if exact and detect <= 1:
+        # A difference of `detect` takes at least so many contested questions.
+        win, loss = (max(contested, detect) + detect) / 2, max(0.0, contested - detect) / 2
+        needed = math.ceil(mcnemar_questions(win, loss, alpha, power) or needed)
+        chance = mcnemar_power(n, win, loss, alpha)
     floor = None if between is None else max(2, math.ceil(questions_needed(detect, between, alpha, power)))
     epochs_needed = _epochs_needed(n, between, noise, detect, alpha, power)
     return PowerPlan(
@@ -156,14 +199,51 @@ def plan_power(
         se=se,
         mde80=detectable(alpha, power) * se,
         detect=detect,
-        power=normal_power(detect, se, alpha) if se > 0 else 1.0,
+        power=chance,
         questions=needed,
         resolution=n / needed,
         questions_if_many_epochs=floor,
         epochs_needed=epochs_needed,
         assumption=assumption,
         advice=_advice(n, needed, repeats, between, noise, epochs_needed),
+        method="McNemar, exact" if exact and detect <= 1 else "normal",
+        n_clusters=groups,
+        design_effect=effect,
+        choices=_choices(n, repeats, between, noise, detect, alpha, power),
     )
+
+
+def _design_effect(values: np.ndarray, clusters: Sequence[Hashable] | None) -> tuple[int | None, float]:
+    """(clusters, by how much they multiply the variance of the mean); never below 1, which only chance would give."""
+    if clusters is None:
+        return None, 1.0
+    codes, groups = cluster_codes(clusters, int(values.size))
+    if groups < 2:
+        raise ValueError("at least 2 clusters are needed to measure a variance between them")
+    robust, plain = clustered_se(values, codes, groups), float(values.std(ddof=1)) / math.sqrt(values.size)
+    if groups == values.size or not robust or not plain:
+        return groups, 1.0
+    return groups, max(1.0, (robust / plain) ** 2)
+
+
+def _choices(
+    n: int,
+    repeats: float,
+    between: float | None,
+    noise: float | None,
+    detect: float,
+    alpha: float,
+    power: float,
+) -> tuple[EpochChoice, ...]:
+    if between is None or noise is None:
+        return ()
+    made = []
+    for epochs in sorted({1, 2, 4, 8, 16, max(1, round(repeats))}):
+        variance = between + noise / epochs
+        questions = max(2, math.ceil(questions_needed(detect, variance, alpha, power)))
+        mde80 = detectable(alpha, power) * math.sqrt(variance / n)
+        made.append(EpochChoice(epochs=epochs, questions=questions, trials=questions * epochs, mde80=mde80))
+    return tuple(made)
 
 
 def _typical(counts: np.ndarray) -> float:
