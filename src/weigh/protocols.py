@@ -28,6 +28,9 @@ class Provider(Protocol):
         name: The model as the user wrote it, e.g. `openai/gpt-oss-20b`.
         capabilities: What it can be asked for; a task that asks for more is refused before the first request.
         concurrency: How many requests it serves well at once; None when it does not matter.
+
+    A provider that knows only once it has started whether its model can chat or call tools says so by an attribute
+    `learns`, the capabilities that may come; they are then checked after entering.
     """
 
     @property

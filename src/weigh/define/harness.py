@@ -150,7 +150,8 @@ PRESETS: dict[str, Harness] = {
         name="tools",
         scaffold="tool_loop",
         tools=("python",),
-        system_prompt="You can run Python. Compute with it whatever is hard to do in your head, then answer.",
+        system_prompt="You have a tool that runs Python. Use it for every calculation, never calculate in your head. "
+        "When you have the result, answer in plain words.",
         limits=Limits(turns=12, tool_calls=24, seconds=600.0),
     ),
     "coder": Harness(

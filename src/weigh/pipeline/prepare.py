@@ -12,12 +12,14 @@ from pathlib import Path
 import msgspec
 
 from weigh.define.decode import decode
+from weigh.define.external import ExternalEval
 from weigh.define.harness import Harness
 from weigh.define.prepared import PreparedTask
 from weigh.define.registry import expand
 from weigh.execute.sandboxes.probe import available
 from weigh.execute.sandboxes.spec import SandboxSpec
 from weigh.pipeline.arms import ArmPlan
+from weigh.pipeline.external import problems as external_problems
 from weigh.plan.matrix import Column
 from weigh.records.errors import CapabilityError, DefinitionError
 from weigh.records.run import SuiteNode
@@ -76,8 +78,8 @@ async def check(
     Args:
         skip_unavailable: Leave out what cannot run, by name, instead of refusing the whole.
         needs_chat: Whether the harness's scaffold goes on with a chat, whatever the task.
-        needs_tools: Whether the model has to be able to call tools. One that has to be loaded to know what it can do
-            is asked then.
+        needs_tools: Whether the model has to be able to call tools. What a provider only learns of its model when it
+            starts (`learns`) is checked then, still before the first token.
 
     Raises:
         CapabilityError: All problems, one a line; or that nothing is left to run.
@@ -99,17 +101,19 @@ async def check(
                 f"'{harness.name}' needs a chat; use --harness default, or a variant with a chat formatter"
             )
         for arm in arms:
-            able = arm.provider.capabilities
-            if needs_tools and "chat" in able and "tools" not in able:
+            able = arm.provider.capabilities | getattr(arm.provider, "learns", frozenset())
+            if needs_tools and "tools" not in able:
                 problems.setdefault(spec, []).append(
                     f"harness '{harness.name}' has tools, which {arm.spec.text} cannot call "
                     f"(it does {', '.join(sorted(able))})"
                 )
-            if task.capability not in arm.provider.capabilities and not hasattr(arm.provider, "probe"):
+            if task.capability not in able and not hasattr(arm.provider, "probe"):
                 problems.setdefault(spec, []).append(
                     f"{spec} needs {task.capability}, which {arm.spec.text} cannot do "
                     f"(it does {', '.join(sorted(arm.provider.capabilities))})"
                 )
+        if isinstance(task.task, ExternalEval) and (found := await external_problems(task.task, harness)):
+            problems.setdefault(spec, []).extend(found)
     if not problems:
         return plan
     lines = tuple(dict.fromkeys(line for group in problems.values() for line in group))

@@ -87,6 +87,7 @@ class LlamaCppProvider:
         self.slots = self.options.slots or max(1, min(concurrency or 4, 8))
         self.concurrency: int | None = max(self.slots, 8)  # more than there are slots lets scoring form batches
         self.capabilities: frozenset[Capability] = frozenset({"completion", "loglikelihood", "logprobs"})
+        self.learns: frozenset[Capability] = frozenset({"chat", "tools"})  # the template says, once the file is here
         self._progress = progress
         self._file: models.ModelFile | None = None
         self._first_token = 0

@@ -48,6 +48,7 @@ class TransformersProvider:
         self.model = model
         self.options = options or TransformersOptions()
         self.capabilities: frozenset[Capability] = frozenset({"completion", "loglikelihood"})
+        self.learns: frozenset[Capability] = frozenset({"chat"})  # the tokenizer says, once it is loaded
         self.concurrency: int | None = 2 * self.options.batch_size
         self._weights: Weights | None = None
         self._engine: Engine | None = None
