@@ -291,6 +291,10 @@ def test_costs_are_a_family_too(store: Store) -> None:
     assert row.cost.p == pytest.approx(2 * 0.5**6)
     assert row.cost.p_adjusted == pytest.approx(20 * 0.5**6)
     assert row.verdict == "unresolved"
+    whole = compare(store, ["old", "new"], Options(metric="tokens"))[0].total
+    assert whole is not None
+    assert whole.cost is not None
+    assert (whole.cost.n, whole.verdict) == (60, "worse")
 
 
 def test_a_suite_has_its_own_aggregate(store: Store) -> None:

@@ -148,7 +148,7 @@ def crossed(store: Store, gains: dict[str, int], *, n: int = 40, same: bool = Tr
         text = "" if same else f" for {size}"
         for version, right in (("old", 20), ("new", 20 + gain)):
             put(store, f"{version}-{size}", {"t": binary(right, n)}, arm=f"{version}-{size}", text=text,
-                axes={"size": size, "version": version}, **fields)  # fmt: skip
+                axes={"size": size, "version": version}, created=len(store.runs()), **fields)  # fmt: skip
 
 
 def test_the_large_gain_what_the_small_lose(store: Store) -> None:
@@ -237,3 +237,9 @@ def test_many_arms_where_lower_is_better(store: Store) -> None:
     row = many(store, ["three", "two", "one"]).rows[0]
     assert row.matrix is not None
     assert row.matrix.tiers == (("one",), ("two",), ("three",))
+
+
+def test_levels_that_are_names_differ_and_do_not_grow(store: Store) -> None:
+    crossed(store, {"large": 10, "base": -10})
+    report = along(store, ["version=old", "version=new"], "size")
+    assert (report.levels, report.ordered, report.rows[0].verdict) == (("large", "base"), False, "differs")

@@ -32,6 +32,8 @@ def flat_rows(report: Report) -> list[dict[str, Any]]:
         if row.given is not None:
             rows.append(given_row(row, report))
         rows += [task_row(group, report) for group in report.groups if group.task == row.task]
+    if report.total is not None:
+        rows.append(task_row(report.total, report) | {"kind": "total"})
     rows += [suite_row(suite, report) for suite in report.suites if suite.comparison is not None]
     return [{field: row.get(field) for field in FIELDS} for row in rows]
 

@@ -79,7 +79,7 @@ def _reasons(report: Report) -> list[str]:
             tasks.setdefault(reason, []).append(row.task if row.group is None else f"{row.task} {row.group}")
     lines = [f"{_some(names)}: {reason}" for reason, names in tasks.items()]
     for suite in report.suites:
-        if suite.missing:
+        if suite.missing and report.total is None:
             lines.append(f"{suite.suite}: no aggregate, {suite.missing}")
         elif suite.withheld:
             lines.append(f"{suite.suite}: no verdict, since a task of it has none")

@@ -187,9 +187,8 @@ def interaction_text(report: InteractionReport, format: Format) -> str:
         row = by_task[flat["task"]]
         one, two = (percent, points) if is_proportion(row.metric) else (plain, signed)
         change = flat["level"] == "change"
-        first = flat["level"] == row.made.levels[0]
         shown.append({
-            "task": row.task if first else "", "metric": row.metric.name if first else "",
+            "task": row.task, "metric": row.metric.name,
             "level": _change(report) if change else flat["level"], "n": flat["n"],
             "a": None if flat["mean_a"] is None else one(flat["mean_a"]),
             "b": None if flat["mean_b"] is None else one(flat["mean_b"]),

@@ -151,6 +151,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         arms_a, arms_b: The run and arm behind each.
         rows: Tasks in the order of the runs.
         groups: Subgroups, when asked for.
+        total: A cost over the questions of all tasks; no part of the family that is corrected.
         suites: Aggregates.
         options: How it was compared.
         notes: Lines for people.
@@ -162,6 +163,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     arms_b: tuple[str, ...]
     rows: tuple[TaskRow, ...]
     groups: tuple[TaskRow, ...] = ()
+    total: TaskRow | None = None
     suites: tuple[SuiteRow, ...] = ()
     options: Options = Options()
     notes: tuple[str, ...] = ()
@@ -218,6 +220,7 @@ def compare_sides(store: Store, data: Dataset, a: Side, b: Side, options: Option
         arms_b=side_names(b),
         rows=tuple(rows),
         groups=tuple(_corrected(groups, options.correction)),
+        total=_total(list(aligned.values()), rows, options),
         suites=tuple(_suite_row(s, aligned, rows, options) for s in suites),
         options=options,
         notes=tuple(notes),
@@ -272,6 +275,21 @@ def compare_task(pairs: Aligned, options: Options, *, group: str | None = None, 
             seed=options.seed,
         )
     return msgspec.structs.replace(base, score=score, given=given)
+
+
+def _total(aligned: Sequence[Aligned], rows: Sequence[TaskRow], options: Options) -> TaskRow | None:
+    """A cost of several tasks together: ratios and ranks need no common scale of scores."""
+    if len(aligned) < 2 or aligned[0].metric.name not in COSTS:
+        return None
+    whole = msgspec.structs.replace(
+        subset(aligned[0], np.zeros(0, dtype=bool)),
+        task="all questions",
+        a=np.concatenate([p.a for p in aligned]),
+        b=np.concatenate([p.b for p in aligned]),
+        timeouts_a=np.concatenate([p.timeouts_a for p in aligned]),
+        timeouts_b=np.concatenate([p.timeouts_b for p in aligned]),
+    )
+    return compare_task(whole, options, withheld=next((r.withheld for r in rows if r.withheld), None))
 
 
 def subset(pairs: Aligned, keep: Any) -> Aligned:

@@ -37,6 +37,8 @@ def conclude(report: Report) -> str:
     sentences = [_tasks(asked, verdict) for verdict in ("better", "worse", "equivalent", "unresolved", "withheld")]
     if empty:
         sentences.append(f"On {_names(empty)} there is nothing to compare.")
+    if report.total is not None:
+        sentences.append(_tasks([report.total], report.total.verdict))
     sentences += [_suite(suite) for suite in report.suites]
     if any(row.verdict in ("better", "worse") for row in rows):
         sentences.append(_sure(report))

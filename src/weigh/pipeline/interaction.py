@@ -40,6 +40,7 @@ class InteractionRow(msgspec.Struct, frozen=True, kw_only=True):
         p_adjusted: Corrected for the number of tasks; None for `all questions`.
         dropped: Questions left out because not every level has them.
         withheld: Why no verdict is given.
+        ordered: Whether the levels are sizes.
     """
 
     task: str
@@ -48,15 +49,18 @@ class InteractionRow(msgspec.Struct, frozen=True, kw_only=True):
     p_adjusted: float | None = None
     dropped: int = 0
     withheld: str | None = None
+    ordered: bool = True
 
     @property
     def verdict(self) -> str:
-        """`grows`, `falls`, `unresolved` or `withheld`; for costs too, growing means becoming larger."""
+        """`grows`, `falls` (`differs` where the levels are names), `unresolved` or `withheld`."""
         if self.withheld is not None:
             return "withheld"
         p = self.made.p if self.p_adjusted is None else self.p_adjusted
         if p is None or p > self.made.effects[0].alpha or not self.made.contrast:
             return "unresolved"
+        if not self.ordered:
+            return "differs"
         return "grows" if self.made.contrast > 0 else "falls"
 
 
@@ -117,6 +121,7 @@ def compare_along(store: Store, data: Dataset, a: Side, b: Side, axis: str, opti
     if len(rows) > 1 and len({row.metric.lower_is_better for row in rows}) == 1:
         pooled = [_pooled([found[i] for found in whole.values()]) for i in range(len(levels))]
         rows.append(_row(POOLED, pooled, shown, options, reason))
+    rows = [msgspec.structs.replace(row, ordered=ordered) for row in rows]
     return InteractionReport(
         a=a.label, b=b.label, axis=axis, levels=tuple(shown), ordered=ordered, rows=tuple(rows), options=options
     )
@@ -129,7 +134,9 @@ def _levels(a: Side, b: Side, axis: str) -> tuple[list[Axis], bool]:
         raise DefinitionError(f"--interaction {axis}: no arm has this axis{suggest(axis, known)} ({', '.join(known)})")
     theirs = b.values(axis)
     both: list[Axis] = [
-        v for v in dict.fromkeys(m.axis(axis) for m in reversed(a.members)) if v is not None and v in theirs
+        v
+        for v in dict.fromkeys(m.axis(axis) for m in sorted(a.members, key=lambda m: m.run.created))
+        if v is not None and v in theirs
     ]
     if len(both) < 2:
         ours = ", ".join(sorted(map(str, a.values(axis)))) or "none"
