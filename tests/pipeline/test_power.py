@@ -95,7 +95,7 @@ def test_epochs_split_the_variance(bench: Bench) -> None:
     assert row.plan.questions == by_hand.questions
     assert row.plan.se == pytest.approx(by_hand.se)
     text = power_text(report, "table")
-    assert "fewest trials" in text and "luck" in text
+    assert "trials of each arm" in text and "luck" in text
     more = plan(bench, "two", detect=0.1, epochs=16).rows[0].plan
     assert more is not None and more.epochs == 16 and (more.questions or 0) < (row.plan.questions or 0)
 

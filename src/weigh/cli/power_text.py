@@ -99,13 +99,11 @@ def _epochs(row: Row, format: Format) -> Iterator[str]:
     if plan is None:
         return
     one = percent if is_proportion(row.metric) else plain
-    cheapest = min(c.trials for c in plan.choices)
     columns = [
         Column("epochs", "epochs", str, True),
         Column("questions", "questions needed", str, True),
         Column("trials", "trials of each arm", str, True),
         Column("mde80", f"MDE80 on these {plan.n}", str, True),
-        Column("note", ""),
     ]
     rows = [
         {
@@ -113,14 +111,13 @@ def _epochs(row: Row, format: Format) -> Iterator[str]:
             "questions": str(c.questions),
             "trials": str(c.trials),
             "mde80": one(c.mde80),
-            "note": "fewest trials" if c.trials == cheapest else "",
         }
         for c in plan.choices
     ]
     yield f"{row.task}: to see {_size(plan.detect, row)}"
     if format == "md":
         yield ""
-    yield render(columns, rows, format).replace(" -\n", "\n").removesuffix(" -")
+    yield render(columns, rows, format)
 
 
 def _advice(report: PowerReport) -> Iterator[str]:
