@@ -30,6 +30,8 @@ COMMANDS: dict[str, Command] = dict(
         _command("Look", "explain", "why trials were or were not reused"),
         _command("Compare", "compare", "is B better than A? differences, intervals, tests, verdicts"),
         _command("Compare", "diff", "the questions on which two arms differ, with both answers"),
+        _command("Compare", "trend", "a metric along checkpoints, steps or revisions, and which steps are real"),
+        _command("Compare", "power", "how many questions and epochs it takes to see a difference"),
         _command("List", "ls tasks", "tasks that can be run"),
         _command("List", "ls suites", "suites of tasks"),
         _command("List", "ls models", "known local models, and which are here"),
