@@ -15,10 +15,10 @@ import weigh
 PUBLIC = """
     AccuracyMetric BestMetric BitsPerByteScorer ChatFormatter ChatRequest ChoiceLetterScorer ChoiceScorer CodeScorer
     CompletionFormatter CompletionRequest DataError DataLoader DataSource DefinitionError Error ExactMatchScorer
-    F1Scorer
+    ExternalEval ExternalJob F1Scorer
     Failure Formatter GoldFormatter Harness Instance InstructionScorer LetterChatFormatter Limits LoglikelihoodRequest
     MathScorer MeanMetric Message MultipleChoiceFormatter NumericScorer Output PassAtK PassHatK RankedFormatter
-    RegexScorer SamplingParams Score SubstringScorer Suite Task TaskConfig TemplateFormatter Tool ToolContext
+    RegexScorer Reported ReportedScorer SamplingParams SandboxedExternalEval Score SubstringScorer Suite Task TaskConfig TemplateFormatter Tool ToolContext
     ToolResult Trajectory Trial Usage WeighError __version__ register register_harness register_scorer
     register_variant tool
 """

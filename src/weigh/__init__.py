@@ -27,6 +27,10 @@ from weigh._version import __version__ as __version__
 if TYPE_CHECKING:
     from weigh.define.data import DataLoader as DataLoader
     from weigh.define.data import DataSource as DataSource
+    from weigh.define.external import ExternalEval as ExternalEval
+    from weigh.define.external import ExternalJob as ExternalJob
+    from weigh.define.external import Reported as Reported
+    from weigh.define.external import SandboxedExternalEval as SandboxedExternalEval
     from weigh.define.formatters import ChatFormatter as ChatFormatter
     from weigh.define.formatters import CompletionFormatter as CompletionFormatter
     from weigh.define.formatters import Formatter as Formatter
@@ -80,9 +84,11 @@ if TYPE_CHECKING:
     from weigh.score.instruction import InstructionScorer as InstructionScorer
     from weigh.score.math import MathScorer as MathScorer
     from weigh.score.registry import register_scorer as register_scorer
+    from weigh.score.reported import ReportedScorer as ReportedScorer
 
 _HOMES = {
     "weigh.define.data": "DataLoader DataSource",
+    "weigh.define.external": "ExternalEval ExternalJob Reported SandboxedExternalEval",
     "weigh.define.formatters": "ChatFormatter CompletionFormatter Formatter GoldFormatter LetterChatFormatter "
     "MultipleChoiceFormatter RankedFormatter TemplateFormatter",
     "weigh.define.harness": "Harness Limits register_harness",
@@ -103,6 +109,7 @@ _HOMES = {
     "weigh.score.code": "CodeScorer",
     "weigh.score.instruction": "InstructionScorer",
     "weigh.score.math": "MathScorer",
+    "weigh.score.reported": "ReportedScorer",
     "weigh.score.registry": "register_scorer",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}

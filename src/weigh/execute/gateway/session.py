@@ -127,7 +127,11 @@ class Session:
         Raises:
             Failure: With code `limit:NAME` when a budget is spent, else what the provider said.
         """
-        self._check_budget()
+        try:
+            self._check_budget()
+        except Failure as failure:
+            self._keep(Call(time.time(), 0.0, request, None, failure.error))
+            raise
         self.meter.started += 1
         request = self._within_tokens(self._transform(request) if self._transform else request)
         at, began = time.time(), time.monotonic()

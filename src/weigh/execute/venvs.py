@@ -1,0 +1,100 @@
+"""Virtual environments of their own for programs that are not ours: pinned packages, made once, kept in the cache.
+
+An environment is named by its packages and the interpreter, so another pin is another environment. It is made under a
+lock, in place (an environment cannot be moved), and counts only once its last file is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from weigh.execute.models import cache_dir
+from weigh.execute.sandboxes.process import run_process
+from weigh.records.digest import digest
+from weigh.records.errors import CapabilityError
+
+INSTALL_SECONDS = 1800.0
+_READY = "weigh-ready.json"
+
+
+class Venv(msgspec.Struct, frozen=True):
+    """An environment that is ready.
+
+    Attributes:
+        path: Its folder.
+        packages: All that is installed, `name==version`.
+    """
+
+    path: str
+    packages: tuple[str, ...] = ()
+
+    @property
+    def python(self) -> str:
+        """Its interpreter."""
+        return str(Path(self.path) / "bin" / "python")
+
+
+def base_python() -> str:
+    """The interpreter that this process's environment was made from; it has none of our packages."""
+    return os.path.realpath(sys.executable)
+
+
+def venv_path(packages: Sequence[str]) -> Path:
+    """Where the environment of these packages is or would be."""
+    name = packages[0].split("==")[0].split("[")[0]
+    key = digest([sorted(packages), base_python(), sys.version_info[:3]], size=4)
+    return cache_dir().parent / "programs" / f"{name}-{key}"
+
+
+def find_venv(packages: Sequence[str]) -> Venv | None:
+    """The environment, if it is there and whole."""
+    try:
+        return msgspec.json.decode((venv_path(packages) / _READY).read_bytes(), type=Venv)
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        return None
+
+
+async def install_venv(packages: Sequence[str]) -> Venv:
+    """Make the environment, or return it if it is there.
+
+    Raises:
+        CapabilityError: The packages cannot be installed; says pip's last line.
+    """
+    import fcntl
+
+    path = venv_path(packages)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        found = find_venv(packages)
+        if found is not None:
+            return found
+        shutil.rmtree(path, ignore_errors=True)
+        try:
+            await _run([base_python(), "-m", "venv", str(path)], packages)
+            python = str(path / "bin" / "python")
+            await _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages], packages)
+            frozen = await _run([python, "-m", "pip", "list", "--format=freeze"], packages)
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
+        venv = Venv(path=str(path), packages=tuple(frozen.split()))
+        (path / _READY).write_bytes(msgspec.json.encode(venv))
+        return venv
+
+
+async def _run(command: Sequence[str], packages: Sequence[str]) -> str:
+    # pip needs the user's settings (index, proxy, certificates); it is the user's own action, not a program under test.
+    ended = await run_process(command, env=os.environ, timeout=INSTALL_SECONDS)
+    if ended.returncode != 0:
+        lines = [line for line in ended.stderr.decode(errors="replace").splitlines() if "WARNING" not in line]
+        reason = ended.limit or (lines[-1] if lines else f"exit code {ended.returncode}")
+        raise CapabilityError(f"cannot install {', '.join(packages)}: {reason}")
+    return ended.stdout.decode(errors="replace")
