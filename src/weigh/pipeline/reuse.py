@@ -8,7 +8,7 @@ model is started: a plan that the store can serve entirely never starts one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -17,6 +17,7 @@ from weigh.execute.harness import trial_id
 from weigh.pipeline.scoring import Scoring
 from weigh.plan.cell import Cell
 from weigh.plan.matrix import Block
+from weigh.records.errors import Error
 from weigh.records.trial import ERROR, OK, Trial
 from weigh.store.done import Done, DoneCell
 from weigh.store.index import Generations
@@ -69,10 +70,14 @@ class Reuse:
             failed = stored.status in (ERROR, "empty")
             if not failed:
                 # An outcome without an answer has scores by rule; a new rule gives new ones all the same.
-                stale = self.scoring.stale((cell.task, cell.variant), stored.scorers)
-                return "rescore" if stale else "settled"
+                task = (cell.task, cell.variant)
+                stale = self.scoring.stale(task, stored.scorers)
+                # What the model left in its sandbox is gone: only a new trial can be looked at.
+                return "run" if self.scoring.live(task, stale) else "rescore" if stale else "settled"
             if stored.error_kind in _RESCORABLE:
-                return "rescore" if self.retry_failed else "settled"
+                task = (cell.task, cell.variant)
+                again: Fate = "run" if self.scoring.live(task, self.scoring.digests[task]) else "rescore"
+                return again if self.retry_failed else "settled"
             if not self.retry_failed:
                 return "settled"
         return "copy" if cell.key in self.generations else "run"
@@ -86,12 +91,15 @@ class Sorted(msgspec.Struct, kw_only=True):
         rescore: Ids of trials of this run that need new scores.
         copies: How many cells another run has.
         remaining: Shards that have cells to run or to copy.
+        outdated: Trial id -> key, of trials of this run that run again although they ended well: a scorer that looks
+            at the trial's sandbox was changed.
     """
 
     counts: dict[tuple[str, str, str], Counter[str]] = {}
     rescore: set[str] = set()
     copies: int = 0
     remaining: set[str] = set()
+    outdated: dict[str, str] = {}
 
 
 def sort_cells(blocks: Iterable[Block], cells: Callable[[Block], Iterator[Cell]], reuse: Reuse) -> Sorted:
@@ -112,7 +120,21 @@ def sort_cells(blocks: Iterable[Block], cells: Callable[[Block], Iterator[Cell]]
                 result.remaining.add(block.shard)
             elif fate == "run":
                 result.remaining.add(block.shard)
+                stored = reuse.stored(cell)
+                if stored is not None and stored.error_kind is None:
+                    result.outdated[stored.trial] = stored.key
     return result
+
+
+async def set_aside(outdated: Mapping[str, str], journal: JournalWriter) -> None:
+    """Mark trials as failed in scoring, so that the ones that run in their place are those that count."""
+    error = Error(
+        kind="scorer",
+        code="outdated",
+        message="a scorer that looks at the trial's sandbox was changed since; the trial runs again",
+    )
+    for trial, key in outdated.items():
+        await journal.append_scores(trial, key, {}, status=ERROR, error=error)
 
 
 async def copy_block(
@@ -131,10 +153,20 @@ async def copy_block(
         if entry is None:
             left.append(cell)
             continue
+        if not _adoptable(cell, entry[1], reuse.scoring):
+            left.append(cell)
+            continue
         trial = await _adopt(cell, entry[1], reuse.scoring, run_id)
         await journal.append(trial)
         copied.append(trial)
     return copied, left
+
+
+def _adoptable(cell: Cell, stored: Trial, scoring: Scoring) -> bool:
+    """Whether no score is lacking that only the trial's own sandbox, which is gone, could give."""
+    task = (cell.task, cell.variant)
+    known = {name: score.digest for name, score in stored.scores.items() if score.error is None}
+    return not scoring.live(task, scoring.stale(task, known))
 
 
 async def _adopt(cell: Cell, stored: Trial, scoring: Scoring, run_id: str) -> Trial:
@@ -168,6 +200,8 @@ async def rescored(trial: Trial, scoring: Scoring, *, everything: bool = False) 
         return trial
     known = {name: score.digest for name, score in trial.scores.items() if score.error is None}
     names = list(scoring.digests[task]) if everything else scoring.stale(task, known)
+    gone = scoring.live(task, names)
+    names = [name for name in names if name not in gone]
     if trial.trajectory is None or not names:
         return trial
     if trial.status in (OK, ERROR):
@@ -176,7 +210,8 @@ async def rescored(trial: Trial, scoring: Scoring, *, everything: bool = False) 
         every = scoring.no_match_of(task, trial.status)
         fresh = {name: every[name] for name in names}
     scores = {**trial.scores, **fresh}
-    failed = next((scores[n].error for n in scoring.digests[task] if scores[n].error is not None), None)
+    judged = [scores[name] for name in scoring.digests[task] if name in scores]
+    failed = next((score.error for score in judged if score.error is not None), None)
     status = trial.status
     if status in (OK, ERROR):
         status = OK if failed is None else ERROR

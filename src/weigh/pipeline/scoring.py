@@ -130,10 +130,19 @@ class Scoring:
         """Names of the scorers whose score is missing or was given by another version of the scorer."""
         return [name for name, known in self.digests[task].items() if stored.get(name) != known]
 
+    def live(self, task: TaskKey, names: Iterable[str]) -> list[str]:
+        """Those of a task's scorers that need the trial's own sandbox."""
+        return [name for name in names if name in self.scorers[task] and is_live(self.scorers[task][name])]
+
     def lacking(self) -> list[tuple[TaskKey, str]]:
         """Tasks with the role of a helper that they need and the harness does not have."""
         needed = [(task, role) for task, group in self.scorers.items() for s in group.values() for role in roles_of(s)]
         return [(task, role) for task, role in dict.fromkeys(needed) if not self.helpers.members(role, task)]
+
+
+def is_live(scorer: Scorer) -> bool:
+    """Whether it looks at the trial's own sandbox, so that its score cannot be made from what is stored."""
+    return bool(getattr(scorer, "live", False))
 
 
 def roles_of(scorer: Scorer) -> tuple[str, ...]:
@@ -142,10 +151,11 @@ def roles_of(scorer: Scorer) -> tuple[str, ...]:
     return roles
 
 
-def check_helpers(scoring: Scoring, instances: Mapping[TaskKey, Instance]) -> None:
+def check_helpers(scoring: Scoring, instances: Mapping[TaskKey, Instance], *, sandboxed: bool = True) -> None:
     """Check that every judge is there and that its template can be filled, before any token is spent.
 
     Args:
+        sandboxed: Whether trials have a sandbox that scorers can look at.
         instances: A question of each task, to try the template on.
 
     Raises:
@@ -155,6 +165,14 @@ def check_helpers(scoring: Scoring, instances: Mapping[TaskKey, Instance]) -> No
         f"{join_spec(*task)} needs a helper model with the role '{role}': add -o helpers.{role}=PROVIDER/NAME"
         for task, role in scoring.lacking()
     ]
+    if not sandboxed:
+        problems += [
+            f"{join_spec(*task)}: {scorer.name} looks at the trial's sandbox, and this harness gives it none; choose "
+            "one whose tools work in a sandbox, such as --harness coder"
+            for task, group in scoring.scorers.items()
+            for scorer in group.values()
+            if is_live(scorer)
+        ]
     nothing = Trajectory(request=CompletionRequest(prompt=""), output=Output())
     for task, instance in instances.items():
         for scorer in scoring.scorers.get(task, {}).values():

@@ -31,6 +31,13 @@ _BUILT_IN: dict[str, tuple[str, str, dict[str, object]]] = {
     "judge": ("judge", "JudgeScorer", {}),
     "rubric": ("judge_rubric", "RubricScorer", {}),
     "pairwise": ("judge_pairwise", "PairwiseScorer", {}),
+    "tool_not_called": ("trajectory", "ToolNotCalledScorer", {}),
+    "tool_arguments": ("trajectory", "ToolArgumentsScorer", {}),
+    "efficiency": ("trajectory", "EfficiencyScorer", {}),
+    "repeated_calls": ("trajectory", "RepeatedCallsScorer", {}),
+    "malformed_calls": ("trajectory", "MalformedCallsScorer", {}),
+    "files": ("state", "FilesScorer", {}),
+    "command": ("state", "CommandScorer", {}),
 }
 _USERS: dict[str, Callable[[], Scorer]] = {}
 

@@ -69,6 +69,7 @@ class Done:
         self._merged: frozenset[str] = frozenset()
         self._identity: object = ()
         self._overlays: list[OverlayHead] = []
+        self._second: dict[bytes, tuple[str, _Shared, str]] = {}
         self.refresh()
 
     def __len__(self) -> int:
@@ -103,7 +104,7 @@ class Done:
         self._apply_overlays()
 
     def _load_parquet(self) -> None:
-        self._cells, self._offsets, self._overlays = {}, {}, []
+        self._cells, self._offsets, self._overlays, self._second = {}, {}, [], {}
         self._merged = frozenset()
         if not self._folder.parquet.exists():
             return
@@ -140,10 +141,14 @@ class Done:
     def _add(self, head: Head) -> None:
         mark = _mark(head.cell)
         old = self._cells.get(mark)
-        if old is not None and old[0] == head.key and not old[1].failed:
-            return  # an outcome counts before a failure, and the earlier one before the later
         scorers = {name: score.digest for name, score in head.scores.items()}
         shared = self._share(head.status, scorers, head.error.kind if head.error else None)
+        if old is not None and old[0] == head.key and not old[1].failed:
+            # An outcome counts before a failure, and the earlier one before the later; but scoring may yet turn the
+            # earlier one into a failure (`_apply_overlays`).
+            if not shared.failed:
+                self._second.setdefault(mark, (head.key, shared, head.id))
+            return
         self._cells[mark] = (head.key, shared, head.id)
 
     def _share(self, status: str, scorers: dict[str, str], kind: str | None) -> _Shared:
@@ -167,6 +172,8 @@ class Done:
             if overlay.status is not None:
                 status, kind = overlay.status, overlay.error.kind if overlay.error else None
             self._cells[mark] = (key, self._share(status, scorers, kind), trial)
+        for mark in [m for m in self._second if self._cells[m][1].failed and self._cells[m][0] == self._second[m][0]]:
+            self._cells[mark] = self._second.pop(mark)
         self._overlays = left
 
 
