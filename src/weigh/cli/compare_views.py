@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import argparse
 import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 from weigh.analyze.estimate import Estimate
 from weigh.analyze.verdict import show_p
+from weigh.cli.compare_output import formatted
 from weigh.cli.compare_rows import percent, plain, points, signed, span
+from weigh.cli.flags import UsageError
 from weigh.cli.table import Column, Format, render
+from weigh.pipeline.compare import Options
 from weigh.pipeline.conclusion import is_proportion
-from weigh.pipeline.interaction import InteractionReport, is_cost
-from weigh.pipeline.matrix import MatrixReport, MatrixRow, pair_name
-from weigh.pipeline.paths import PathReport
+from weigh.pipeline.interaction import InteractionReport, compare_along, is_cost
+from weigh.pipeline.matrix import MatrixReport, MatrixRow, compare_many, pair_name
+from weigh.pipeline.paths import PREFIX, PathReport, compare_paths
+from weigh.pipeline.sides import Side
 from weigh.records.run import MetricInfo
+from weigh.store.dataset import Dataset
+from weigh.store.layout import Store
 
 WIDTH = 118
+
+
+def view(store: Store, data: Dataset, sides: Sequence[Side], options: Options, args: argparse.Namespace) -> str:
+    """The view that the flags ask for, in the form asked for."""
+    if args.interaction is not None:
+        if len(sides) > 2:
+            named = ", ".join(s.label for s in sides)
+            raise UsageError(f"--interaction compares two sides, and {len(sides)} were named: {named}")
+        along = compare_along(store, data, sides[0], sides[1], args.interaction, options)
+        return formatted(along, args.format, interaction_rows, interaction_text)
+    if args.by is not None and args.by.startswith(PREFIX):
+        return formatted(compare_paths(data, sides, args.by, options), args.format, path_rows, path_text)
+    many = compare_many(store, data, sides, options, shared=args.shared, rank=args.rank)
+    return formatted(many, args.format, matrix_rows, matrix_text)
 
 
 def letter(index: int) -> str:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 
 from weigh.analyze.paired import METHODS
 from weigh.cli.compare_output import formatted, write
 from weigh.cli.compare_rows import flat_rows
 from weigh.cli.compare_text import report_text
-from weigh.cli.compare_views import interaction_rows, interaction_text, matrix_rows, matrix_text, path_rows, path_text
-from weigh.cli.flags import UsageError, add_format, add_store
+from weigh.cli.flags import add_format, add_store
 from weigh.pipeline.compare import Options, compare_sides, open_sides
 from weigh.pipeline.conclusion import conclude
-from weigh.pipeline.interaction import compare_along
-from weigh.pipeline.matrix import compare_many
-from weigh.pipeline.paths import PREFIX, compare_paths
 from weigh.pipeline.sides import Side, find_sides
 from weigh.store.dataset import Dataset
 from weigh.store.layout import Store
@@ -111,19 +108,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _view(store: Store, data: Dataset, sides: list[Side], options: Options, args: argparse.Namespace) -> str:
     """What was asked for, in the form asked for."""
-    if args.interaction is not None:
-        _two(sides, "--interaction")
-        along = compare_along(store, data, sides[0], sides[1], args.interaction, options)
-        return formatted(along, args.format, interaction_rows, interaction_text)
-    if args.by is not None and args.by.startswith(PREFIX):
-        return formatted(compare_paths(data, sides, args.by, options), args.format, path_rows, path_text)
-    if len(sides) > 2 or args.rank or args.shared:
-        many = compare_many(store, data, sides, options, shared=args.shared, rank=args.rank)
-        return formatted(many, args.format, matrix_rows, matrix_text)
+    marker = args.by is not None and args.by.startswith("marker:")
+    if len(sides) > 2 or marker or args.interaction is not None or args.rank or args.shared:
+        # Two arms are the everyday question; what the other views need is only read for them.
+        view = importlib.import_module("weigh.cli.compare_views").view
+        return str(view(store, data, sides, options, args))
     report = compare_sides(store, data, sides[0], sides[1], options)
     return formatted(report, args.format, flat_rows, report_text, conclusion=conclude(report))
-
-
-def _two(sides: list[Side], flag: str) -> None:
-    if len(sides) > 2:
-        raise UsageError(f"{flag} compares two sides, and {len(sides)} were named: {', '.join(s.label for s in sides)}")
