@@ -43,7 +43,7 @@ from weigh.pipeline.request import (
     TaskPlan,
     TrialDone,
 )
-from weigh.pipeline.reuse import Reuse, Sorted, copy_block, rescore_trials, sort_cells
+from weigh.pipeline.reuse import Reuse, Sorted, copy_block, rescore_trials, set_aside, sort_cells
 from weigh.pipeline.scoring import Scoring, check_helpers
 from weigh.plan.cell import Cell
 from weigh.plan.matrix import Block, block_cells, blocks, count_cells
@@ -102,7 +102,9 @@ class Session:
         self.manifest = _manifest(request, harness, arms, prepared)
         self.scoring = Scoring({(t.name, t.variant): t.scorers for t in prepared.tasks}, helpers=helpers)
         check_helpers(
-            self.scoring, {(c.task.name, c.task.variant): c.instances[0][1] for c in prepared.columns if c.instances}
+            self.scoring,
+            {(c.task.name, c.task.variant): c.instances[0][1] for c in prepared.columns if c.instances},
+            sandboxed=acting.sandbox is not None,
         )
         self.writer = f"{int(time.time())}-{secrets.token_hex(4)}"
         self.began = time.monotonic()
@@ -192,6 +194,7 @@ class Session:
                 journal = await stack.enter_async_context(JournalWriter(folder, self.writer, self._durable))
                 if fates is not None:
                     self.reused = sum(c["settled"] + c["rescore"] for c in fates.counts.values())
+                    await set_aside(fates.outdated, journal)
                     await self._rescore(folder, fates, journal)
                 leases = Leases(folder.leases, self.writer, ttl=LEASE_SECONDS)
                 try:
