@@ -355,3 +355,12 @@ def test_two_variants_on_one_side_are_ambiguous(store: Store) -> None:
     put(store, "new", {"t": binary(10, 12)}, variant="terse", arm="other")
     with pytest.raises(DefinitionError, match="has t and t:think, and it is not clear which one is meant"):
         compare(store, ["wide", "variant=terse"])
+
+
+def test_what_a_failed_trial_cost_is_left_out(store: Store) -> None:
+    failing: dict[str, Any] = {**binary(1, 20), "q0": "error", "q1": "error"}
+    report = two(store, failing, failing, Options(metric="seconds"))
+    cost = report.rows[0].cost
+    assert cost is not None
+    assert cost.n == 18
+    assert report.rows[0].pairing.lost == ("q0", "q1")

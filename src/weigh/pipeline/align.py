@@ -316,7 +316,13 @@ def column(
 
 
 def read_values(data: Dataset, task: TaskInfo, metric: MetricInfo, member: Member) -> Any:
-    """The trials of an arm on a task, as the data set gives them."""
+    """The trials of an arm on a task, as the data set gives them; what a failed trial had cost is no cost of an answer."""
+    rows = _stored_values(data, task, metric, member)
+    failed = np.isin(rows.status.astype(str), ("error", "empty"))
+    return msgspec.structs.replace(rows, value=np.where(failed, np.nan, rows.value))
+
+
+def _stored_values(data: Dataset, task: TaskInfo, metric: MetricInfo, member: Member) -> Any:
     where: dict[str, Any] = {"variant": task.variant, "arm": member.arm.id, "run": member.run.id}
     if metric.name == "tokens" and metric.scorer in COSTS:
         parts = [data.values(task.name, measure=m, **where) for m in ("new", "cached", "generated")]
