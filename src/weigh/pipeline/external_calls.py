@@ -1,8 +1,8 @@
-"""Which call of the model belongs to which question, when a program makes the calls and only the text can tell.
+"""Which call of the model belongs to which question, when a program makes the calls.
 
-A call belongs to the question whose text stands last in its prompt (few-shot examples come before the question asked).
-What a call cannot tell is told to nobody: its tokens are counted for the whole, and if it failed, no question of that
-start of the program can be trusted.
+A call belongs to the question that the program named with it (the header `X-Weigh-Question`), else to the one whose
+text stands last in its prompt: few-shot examples come before the question asked. Where neither tells, the tokens are
+counted for the whole, and if the call failed, no question of that start of the program can be trusted.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class Attributed(msgspec.Struct, kw_only=True):
 def attribute(calls: Iterable[Call], questions: Sequence[Instance]) -> Attributed:
     """Sort calls by question."""
     calls = list(calls)
-    finder = _Finder(questions)
+    finder, names = _Finder(questions), {q.id for q in questions}
     found = Attributed(by_question={}, lost={})
     answered = {_key(call.request) for call in calls if call.output is not None}
     rest: list[Usage] = []
     for call in calls:
-        owner = finder.owner(call.request)
+        owner = call.question if call.question in names else finder.owner(call.request)
         if call.output is not None:
             if owner is None:
                 rest.append(call.output.usage)

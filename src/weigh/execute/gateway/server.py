@@ -134,28 +134,28 @@ class Gateway:
         return _json({"object": "list", "data": [entry]})
 
     async def _chat(self, http: web.Request) -> web.StreamResponse:
-        async def answer(session: Session, body: Mapping[str, Any]) -> Output:
+        async def answer(session: Session, body: Mapping[str, Any], question: str | None) -> Output:
             request = wire.chat_request(body)
             _require(session, "chat")
             if request.tools:
                 _require(session, "tools")
-            return await session.respond(request)
+            return await session.respond(request, question)
 
         return await self._serve(http, answer, wire.chat_response, wire.chat_chunks)
 
     async def _completion(self, http: web.Request) -> web.StreamResponse:
-        async def answer(session: Session, body: Mapping[str, Any]) -> list[Output]:
+        async def answer(session: Session, body: Mapping[str, Any], question: str | None) -> list[Output]:
             requests = wire.completion_requests(body)
             _require(session, "completion")
-            return list(await asyncio.gather(*(session.respond(r) for r in requests)))
+            return list(await asyncio.gather(*(session.respond(r, question) for r in requests)))
 
         return await self._serve(http, answer, wire.completion_response, wire.completion_chunks)
 
     async def _loglikelihood(self, http: web.Request) -> web.StreamResponse:
-        async def answer(session: Session, body: Mapping[str, Any]) -> Output:
+        async def answer(session: Session, body: Mapping[str, Any], question: str | None) -> Output:
             request = wire.loglikelihood_request(body)
             _require(session, "loglikelihood")
-            return await session.respond(request)
+            return await session.respond(request, question)
 
         def show(output: Output, model: str) -> dict[str, Any]:
             return {"model": model, "continuations": msgspec.to_builtins(output.continuations)}
@@ -165,7 +165,7 @@ class Gateway:
     async def _serve(
         self,
         http: web.Request,
-        answer: Callable[[Session, Mapping[str, Any]], Awaitable[Any]],
+        answer: Callable[[Session, Mapping[str, Any], str | None], Awaitable[Any]],
         whole: Callable[[Any, str], dict[str, Any]],
         chunks: Callable[..., Iterable[dict[str, Any]]] | None,
     ) -> web.StreamResponse:
@@ -176,10 +176,11 @@ class Gateway:
             body = msgspec.json.decode(await http.read(), type=dict[str, Any])
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             return _error(wire.bad_request(f"the body is no JSON object: {error}").error)
+        question = http.headers.get("X-Weigh-Question")
         try:
             if chunks is None or not body.get("stream"):
-                return _json(whole(await answer(session, body), session.model))
-            return await self._stream(http, answer(session, body), session, chunks, body)
+                return _json(whole(await answer(session, body, question), session.model))
+            return await self._stream(http, answer(session, body, question), session, chunks, body)
         except Failure as failure:
             return _error(failure.error)
 

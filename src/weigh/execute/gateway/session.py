@@ -53,6 +53,7 @@ class Call(NamedTuple):
         request: As the provider got it.
         output: None when it failed.
         error: Why it failed.
+        question: What the program said the call is for (the header `X-Weigh-Question`); None when it said nothing.
     """
 
     at: float
@@ -60,6 +61,7 @@ class Call(NamedTuple):
     request: Request
     output: Output | None
     error: Error | None
+    question: str | None = None
 
 
 class Meter(msgspec.Struct):
@@ -121,8 +123,12 @@ class Session:
         """Whether a token is this session's, compared in constant time."""
         return hmac.compare_digest(self.token.encode(), token.encode())
 
-    async def respond(self, request: Request) -> Output:
+    async def respond(self, request: Request, question: str | None = None) -> Output:
         """Pass a request on under the budgets, waiting for a slot and trying again as the policy says.
+
+        Args:
+            request: As the program made it.
+            question: What it is for, if the program said so.
 
         Raises:
             Failure: With code `limit:NAME` when a budget is spent, else what the provider said.
@@ -130,7 +136,7 @@ class Session:
         try:
             self._check_budget()
         except Failure as failure:
-            self._keep(Call(time.time(), 0.0, request, None, failure.error))
+            self._keep(Call(time.time(), 0.0, request, None, failure.error, question))
             raise
         self.meter.started += 1
         request = self._within_tokens(self._transform(request) if self._transform else request)
@@ -139,12 +145,12 @@ class Session:
             output = await self._send(request)
         except Failure as failure:
             self.meter.errors += 1
-            self._keep(Call(at, time.monotonic() - began, request, None, failure.error))
+            self._keep(Call(at, time.monotonic() - began, request, None, failure.error, question))
             raise
         seconds = time.monotonic() - began
         self.meter.latency += seconds
         self.meter.usage = output.usage if not self.meter.usage.calls else add_usage([self.meter.usage, output.usage])
-        self._keep(Call(at, seconds, request, output, None))
+        self._keep(Call(at, seconds, request, output, None, question))
         if self.budget.dollars is not None and output.usage.cost is None:
             self.spent = "limit:dollars"  # a limit that cannot be watched is no limit
         return output
