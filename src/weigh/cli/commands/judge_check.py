@@ -24,8 +24,8 @@ from weigh.records.errors import DataError, DefinitionError
 from weigh.score.registry import scorer_by_name
 
 HELP = """Compare a judge with human labels: agreement, Cohen's kappa with its interval, who said what, and for pairs
-the position bias. FILE holds rows with `human` and either `question`, `answer`, `gold` or `question`, `first`, `second`;
-with the judge's verdicts in it (`judge`, for pairs also `swapped`) nobody is asked."""
+the position bias. FILE holds rows with `human` and either `question`, `answer`, `gold` or `question`, `first`,
+`second`; with the judge's verdicts in it (`judge`, for pairs also `swapped`) nobody is asked."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
