@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from weigh.analyze.estimate import estimate
+from weigh.analyze.estimate import Estimate, estimate
 from weigh.analyze.paired import compare_pairs
 from weigh.analyze.suite import Branch, Leaf, compare_suite, score_suite, task_weights
 
@@ -93,3 +93,9 @@ def test_clusters_equivalence_and_single_questions(rng: np.random.Generator) -> 
     assert lone.se is None and lone.low is None and lone.p is not None
     none = compare_suite(Branch("n", tree.children, "none"), pairs)
     assert none.p is None and none.reason == "this suite has no aggregation"
+
+
+def test_a_task_without_a_mean_is_never_zero() -> None:
+    empty = Estimate(n=3, mean=None, se=None, low=None, high=None, level=0.95, method="none")
+    with pytest.raises(ValueError, match="task t has no mean"):
+        score_suite(Branch("s", (Leaf("t"),)), {"t": empty})

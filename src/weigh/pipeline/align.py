@@ -316,7 +316,7 @@ def column(
 
 
 def read_values(data: Dataset, task: TaskInfo, metric: MetricInfo, member: Member) -> Any:
-    """The trials of an arm on a task, as the data set gives them; what a failed trial had cost is no cost of an answer."""
+    """The trials of an arm on a task, as stored; what a failed trial had cost is no cost of an answer."""
     rows = _stored_values(data, task, metric, member)
     failed = np.isin(rows.status.astype(str), ("error", "empty"))
     return msgspec.structs.replace(rows, value=np.where(failed, np.nan, rows.value))
