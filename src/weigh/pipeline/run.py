@@ -14,9 +14,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Self
 
 import msgspec
 
+from weigh.define.external import ExternalEval
 from weigh.define.harness import Harness, load_harness
 from weigh.execute.budget import Budget
 from weigh.execute.harness import Executor, OpenSandbox, bug_trial
@@ -28,6 +30,7 @@ from weigh.execute.scaffolds.registry import make_scaffold
 from weigh.execute.stop import StopSignal
 from weigh.pipeline.acting import Acting, find_acting, together
 from weigh.pipeline.arms import ArmPlan, Sampling, plan_arms, request_transform
+from weigh.pipeline.external import ExternalContext, run_external
 from weigh.pipeline.finishing import finish_run
 from weigh.pipeline.helpers import Helpers
 from weigh.pipeline.prepare import PreparedPlan, check, prepare_tasks, sandbox_spec, task_folders
@@ -47,6 +50,7 @@ from weigh.pipeline.reuse import Reuse, Sorted, copy_block, rescore_trials, set_
 from weigh.pipeline.scoring import Scoring, check_helpers
 from weigh.plan.cell import Cell
 from weigh.plan.matrix import Block, block_cells, blocks, count_cells
+from weigh.protocols import Provider
 from weigh.records.digest import digest
 from weigh.records.errors import CapabilityError, Failure, WeighError
 from weigh.records.request import LoglikelihoodRequest
@@ -117,7 +121,7 @@ class Session:
         self.started_at = time.time()
 
     @classmethod
-    async def plan(cls, request: RunRequest, on_event: OnEvent, stop: StopSignal) -> Session:
+    async def plan(cls, request: RunRequest, on_event: OnEvent, stop: StopSignal) -> Self:
         """Resolve and check everything; nothing is written and no model is started."""
         harness = load_harness(request.harness, request.overrides)
         concurrency = request.concurrency or harness.concurrency
@@ -218,7 +222,7 @@ class Session:
             dollars=self.request.max_dollars,
         )
         budget.start()
-        renewal = asyncio.create_task(_renew(leases))
+        renewal = asyncio.create_task(renew_leases(leases))
         try:
             for arm in self.arms:
                 waiting = [
@@ -248,33 +252,9 @@ class Session:
             return
         concurrency = self.request.concurrency or self.harness.concurrency or arm.provider.concurrency
         concurrency = concurrency or DEFAULT_CONCURRENCY
-        began = time.monotonic()
         async with AsyncExitStack() as stack:
-            try:
-                provider = await stack.enter_async_context(arm.provider)
-            except Failure as failure:
-                raise CapabilityError(f"{arm.spec.text} did not start: {failure.error.message}") from failure
-            for task in self.prepared.tasks:
-                await require_capabilities(provider, [task.capability], task.task.spec)
-            if self.acting.tools.tools:
-                await require_capabilities(provider, ["tools"], f"harness '{self.harness.name}'")
-            open_sandbox = await self._trial_sandboxes(stack, concurrency)
-            self.on_event(ArmStarted(arm=arm.arm.id, seconds=time.monotonic() - began))
-            executor = Executor(
-                provider,
-                make_scaffold(self.harness.scaffold, self.harness.scaffold_options),
-                run=self.manifest.id,
-                score=self.scoring.score,
-                no_match=self.scoring.no_match,
-                concurrency=concurrency,
-                seconds=self.harness.limits.seconds,
-                retry=RetryPolicy(retries=self.harness.retries),
-                stop=self.stop,
-                open_sandbox=open_sandbox,
-                tools=self.acting.tools,
-                helpers=self.scoring.helpers,
-                limits=self.harness.limits,
-            )
+            executor = await self._open_arm(stack, arm, concurrency)
+            waiting = await self._run_programs(waiting, executor.provider, concurrency, reuse, journal, leases, budget)
             while waiting:
                 contested: list[Block] = []
                 await run_cells(
@@ -296,6 +276,74 @@ class Session:
                 waiting = contested
                 if waiting:
                     await self.stop.sleep(POLL_SECONDS)
+
+    async def _open_arm(self, stack: AsyncExitStack, arm: ArmPlan, concurrency: int) -> Executor:
+        """Start a model until the stack closes; gives what executes its cells."""
+        began = time.monotonic()
+        try:
+            provider = await stack.enter_async_context(arm.provider)
+        except Failure as failure:
+            raise CapabilityError(f"{arm.spec.text} did not start: {failure.error.message}") from failure
+        for task in self.prepared.tasks:
+            await require_capabilities(provider, [task.capability], task.task.spec)
+        if self.acting.tools.tools:
+            await require_capabilities(provider, ["tools"], f"harness '{self.harness.name}'")
+        open_sandbox = await self._trial_sandboxes(stack, concurrency)
+        self.on_event(ArmStarted(arm=arm.arm.id, seconds=time.monotonic() - began))
+        return Executor(
+            provider,
+            make_scaffold(self.harness.scaffold, self.harness.scaffold_options),
+            run=self.manifest.id,
+            score=self.scoring.score,
+            no_match=self.scoring.no_match,
+            concurrency=concurrency,
+            seconds=self.harness.limits.seconds,
+            retry=RetryPolicy(retries=self.harness.retries),
+            stop=self.stop,
+            open_sandbox=open_sandbox,
+            tools=self.acting.tools,
+            helpers=self.scoring.helpers,
+            limits=self.harness.limits,
+        )
+
+    async def _run_programs(
+        self,
+        waiting: list[Block],
+        provider: Provider,
+        concurrency: int,
+        reuse: Reuse,
+        journal: JournalWriter,
+        leases: Leases,
+        budget: Budget,
+    ) -> list[Block]:
+        """Work through the blocks of tasks that bring their own program; returns the others."""
+        programs = {(t.name, t.variant): t.task for t in self.prepared.tasks if isinstance(t.task, ExternalEval)}
+        left = [b for b in waiting if (b.column.task.name, b.column.task.variant) not in programs]
+        for key, task in programs.items():
+            own = [b for b in waiting if (b.column.task.name, b.column.task.variant) == key]
+            while own and not self.stop.requested:
+                contested: list[Block] = []
+                context = ExternalContext(
+                    run=self.manifest.id,
+                    folder=self.store.open(self.manifest.id).artifacts,
+                    provider=provider,
+                    scoring=self.scoring,
+                    sink=journal,
+                    budget=budget,
+                    stop=self.stop,
+                    concurrency=concurrency,
+                    retries=self.harness.retries,
+                    transform=self.transform,
+                    notice=lambda text: self.on_event(Notice(text=text)),
+                    spent=self.usages.append,
+                )
+                await run_external(task, self._claimed_cells(own, contested, reuse, leases), context)
+                await journal.flush()
+                leases.release_all()
+                own = contested
+                if own:
+                    await self.stop.sleep(POLL_SECONDS)
+        return left
 
     def _claimed_cells(
         self, waiting: Sequence[Block], contested: list[Block], reuse: Reuse, leases: Leases
@@ -521,7 +569,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
         return RunResult(plan=plan, **msgspec.structs.asdict(self))
 
 
-async def _renew(leases: Leases) -> None:
+async def renew_leases(leases: Leases) -> None:
     """Say from time to time that this process lives."""
     while True:
         await asyncio.sleep(LEASE_SECONDS / 4)
