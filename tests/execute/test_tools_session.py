@@ -84,8 +84,8 @@ async def test_an_interpreter_that_dies_is_said_and_started_anew(box: Sandbox) -
 
 async def _page(request: web.Request) -> web.Response:
     return web.Response(
-        text="<html><head><title>Tea</title><script>x()</script></head><body><h1>Tea</h1><p>It is<p>It is&nbsp;hot.<br>Very.</p>"nbsp;hot."
-        "<br>Very.</p></body></html>",
+        text="<html><head><title>Tea</title><script>x()</script></head>"
+        "<body><h1>Tea</h1><p>It is&nbsp;hot.<br>Very.</p></body></html>",
         content_type="text/html",
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 import msgspec
 
@@ -11,7 +10,9 @@ from weigh.cli.flags import add_format
 from weigh.cli.table import Column, render
 from weigh.define.harness import PRESETS
 
-HELP = "Harness presets: how tasks can be run (--harness NAME; -o KEY=VALUE changes one setting)."
+HELP = (
+    "Harness presets: how tasks can be run (--harness NAME; -o KEY=VALUE changes one setting; weigh show harness NAME)."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
         Column("scaffold", "scaffold"),
         Column("sandbox", "sandbox"),
         Column("tools", "tools", ", ".join),
-        Column("settings", "differs from the default in"),
+        Column("limits", "limits"),
     ]
     rows = [
         {
@@ -32,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
             "scaffold": h.scaffold,
             "sandbox": h.sandbox,
             "tools": list(h.tools),
-            "settings": json.dumps(msgspec.to_builtins(h)) if h != PRESETS["default"] else None,
+            "limits": ", ".join(f"{k}={v:g}" for k, v in msgspec.to_builtins(h.limits).items()) or None,
         }
         for name, h in PRESETS.items()
     ]

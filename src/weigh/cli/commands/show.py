@@ -1,4 +1,4 @@
-"""`weigh show`: a task's definition, and exactly what a model will be given."""
+"""`weigh show`: a task's definition, and exactly what a model will be given; or a harness and its tools."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from weigh.cli.flags import UsageError, closest
+from weigh.cli.show_harness import show_harness
 from weigh.cli.terminal import bold, count, is_colour
 from weigh.cli.words import about, many
 from weigh.define.prepared import PreparedTask
@@ -21,11 +22,17 @@ from weigh.records.trial import request_text
 from weigh.score.registry import scorer_by_name
 
 HELP = """Show a task (or a suite): where its questions come from, how they are asked and scored. With --instance or
---rendered also what a model will be given, word for word."""
+--rendered also what a model will be given, word for word. `weigh show harness NAME` shows a harness (a preset or a
+file): its settings, its tools with their parameters, and what of it works here."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("task", help="a task with its variants, a suite, or FILE.py[:name]")
+    parser.add_argument("task", help="a task with its variants, a suite, or FILE.py[:name]; or the word `harness`")
+    parser.add_argument(
+        "name", nargs="?", help="after `harness`: a preset (`weigh ls harnesses`) or a .toml or .yaml file"
+    )
+    parser.add_argument("-o", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
+                        help="after `harness`: with this setting changed")  # fmt: skip
     parser.add_argument("--instance", metavar="ID", help="this question (an id, or #N for the Nth); default: the first")
     parser.add_argument("--rendered", action="store_true", help="the request as the model gets it")
     parser.add_argument("--tokens", action="store_true", help="how long prompts are (tokens estimated: characters / 4)")
@@ -33,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.task == "harness":
+        return show_harness(args.name or "default", args.overrides, as_json=args.json)
+    if args.name:
+        raise UsageError(f"one task at a time; what is '{args.name}'?")
     suites, tasks = expand([args.task])
     for suite in suites:
         if not args.json:

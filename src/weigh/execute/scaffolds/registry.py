@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from weigh.protocols import Scaffold
-from weigh.records.errors import DefinitionError, suggest
+from weigh.records.errors import CapabilityError, DefinitionError, suggest
 
 GROUP = "weigh.scaffolds"
 
@@ -20,6 +20,9 @@ _BUILT_IN: dict[str, tuple[str, str]] = {
     "openai_agents": ("weigh.execute.scaffolds.openai_agents", "OpenAIAgents"),
 }
 
+_EXTRAS = {"openai_agents": "openai-agents"}
+"""Scaffolds over a package that is not always there, and what to install."""
+
 
 def scaffold_names() -> list[str]:
     """Every scaffold's name, built-in ones first."""
@@ -27,11 +30,18 @@ def scaffold_names() -> list[str]:
 
 
 def make_scaffold(name: str, options: Mapping[str, Any] | None = None) -> Scaffold:
-    """Make a scaffold. Raises `DefinitionError` for an unknown name or an option it does not have."""
+    """Make a scaffold. Raises `DefinitionError` for an unknown name or an option it does not have,
+    `CapabilityError` where a package is missing."""
     factory: Any = None
     if name in _BUILT_IN:
         module, attribute = _BUILT_IN[name]
-        factory = getattr(importlib.import_module(module), attribute)
+        try:
+            factory = getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as missing:
+            if name not in _EXTRAS or (missing.name or "").startswith("weigh"):
+                raise
+            how = f"pip install 'weigh[{_EXTRAS[name]}]'"
+            raise CapabilityError(f"scaffold '{name}': the package {missing.name} is not installed: {how}") from None
     else:
         for point in importlib.metadata.entry_points(group=GROUP):
             if point.name == name:
