@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
 from tests.pipeline.conftest import Bench
 from weigh.define.registry import default
-from weigh.pipeline.request import RunResult
+from weigh.pipeline.request import Event, RunResult, SandboxesSeen
 from weigh.pipeline.rescore import rescore
 from weigh.records.errors import CapabilityError
 
@@ -38,7 +39,7 @@ def writes(bench: Bench) -> Bench:
     return bench
 
 
-def go(bench: Bench, scorer: str) -> RunResult:
+def go(bench: Bench, scorer: str, **options: Any) -> RunResult:
     model = f"scripted/{bench.folder / 'writer.py'}:answer"
     return bench.run(
         bench.write(scorer=scorer, extra=EXTRA),
@@ -74,3 +75,12 @@ def test_rescoring_leaves_such_scores_as_they_are(writes: Bench) -> None:
 def test_a_harness_without_a_sandbox_is_refused_before_anything_runs(writes: Bench) -> None:
     with pytest.raises(CapabilityError, match="looks at the trial's sandbox"):
         writes.run(writes.write(scorer=SAID.format("q"), extra=EXTRA))
+
+
+def test_a_run_tells_what_its_sandboxes_do_and_keeps_to_their_budget(writes: Bench) -> None:
+    writes.rows(12)
+    events: list[Event] = []
+    result = go(writes, SAID.format("q"), events=events, overrides=("executors=2",))
+    seen = [e for e in events if isinstance(e, SandboxesSeen)]
+    assert result.failed == {} and seen
+    assert all(e.budget == 2 and e.running <= 2 for e in seen)

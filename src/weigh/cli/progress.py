@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from weigh.cli.terminal import count, dollars, is_live, say, seconds
 from weigh.cli.words import many
-from weigh.pipeline.request import ArmStarted, Event, Notice, Planned, TrialDone
+from weigh.pipeline.request import ArmStarted, Event, Notice, Planned, SandboxesSeen, TrialDone
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -65,6 +65,7 @@ class Tally:
         self.tokens = 0
         self.cost: float | None = None
         self.arm_started: float | None = None
+        self.sandboxes: SandboxesSeen | None = None
 
     def plan(self, event: Planned) -> None:
         """Open a bar for each row of the plan."""
@@ -106,6 +107,11 @@ def failures(failed: Counter[str]) -> str:
         return ""
     kinds = ", ".join(f"{n} {kind}" for kind, n in failed.most_common())
     return f"{sum(failed.values())} failed ({kinds})"
+
+
+def sandboxes(seen: SandboxesSeen) -> str:
+    """`sandboxes 3 waiting, 4 of 4 running, 1 idle`."""
+    return f"sandboxes {seen.waiting} waiting, {seen.running} of {seen.budget} running, {seen.idle} idle"
 
 
 def facts(bar: Bar, now: float) -> str:
@@ -150,6 +156,8 @@ class Watcher:
         elif isinstance(event, ArmStarted):
             if event.seconds >= 0.5:
                 self.line(f"{event.arm}: started in {seconds(event.seconds)}")
+        elif isinstance(event, SandboxesSeen):
+            self.tally.sandboxes = event
         elif isinstance(event, Notice):
             self.line(event.text)
 
@@ -185,6 +193,8 @@ class Watcher:
         for bar in self.tally.bars.values():
             if bar.started is not None and bar.ended is None:
                 self.line(f"{bar.label}  {facts(bar, now)}")
+        if self.tally.sandboxes is not None:
+            self.line(sandboxes(self.tally.sandboxes))
 
 
 class LiveWatcher(Watcher):
@@ -237,6 +247,8 @@ class LiveWatcher(Watcher):
         total = [f"{done}/{cells} trials", seconds(now - self._begin), f"{count(self.tally.tokens)} tokens"]
         if self.tally.cost is not None:
             total.append(dollars(self.tally.cost))
+        if self.tally.sandboxes is not None:
+            total.append(sandboxes(self.tally.sandboxes))
         if self.tally.failed:
             total.append(failures(self.tally.failed))
         whole = Text("all  ", style="bold") + Text("  ".join(total), style="not bold")

@@ -65,6 +65,8 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         sandbox_options: For it: image, memory, network, ...
         limits: Of one trial.
         concurrency: Trials in flight; None leaves it to the provider.
+        executors: Sandboxes at work at one time; None is the concurrency where the model works in one, else twice the
+            cores.
         retries: How often a request that can pass is made again.
         required_secrets: Names of variables that must be set before anything runs.
     """
@@ -83,6 +85,7 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sandbox_options: dict[str, Any] = {}
     limits: Limits = Limits()
     concurrency: int | None = None
+    executors: int | None = None
     retries: int = 5
     required_secrets: tuple[str, ...] = ()
 

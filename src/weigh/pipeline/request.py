@@ -128,7 +128,16 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-Event = Planned | ArmStarted | TrialDone | Notice
+class SandboxesSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sandboxes of a run are doing now: requests `waiting`, sandboxes `running` of `budget`, and `idle`."""
+
+    waiting: int
+    running: int
+    idle: int
+    budget: int
+
+
+Event = Planned | ArmStarted | TrialDone | SandboxesSeen | Notice
 OnEvent = Callable[[Event], None]
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from weigh.define.harness import Harness, is_judging
 from weigh.define.registry import resolve
-from weigh.execute.sandboxes.pool import SandboxPool
+from weigh.execute.sandboxes.planner import SandboxPlanner
 from weigh.pipeline.finishing import finish_run
 from weigh.pipeline.helpers import Helpers
 from weigh.pipeline.prepare import sandbox_spec
@@ -79,8 +79,9 @@ async def rescore(store: Store, run: Run, *, everything: bool = False, harness: 
     folder.begin(invocation)
     async with AsyncExitStack() as stack:
         if any(s.needs_sandbox for group in scoring.scorers.values() for s in group.values()):
-            pool = SandboxPool(sandbox_spec(harness or Harness()))
-            scoring.sandboxes = await stack.enter_async_context(pool)
+            how = harness or Harness()
+            scoring.sandbox = sandbox_spec(how)
+            scoring.sandboxes = await stack.enter_async_context(SandboxPlanner(how.executors or 4))
         await stack.enter_async_context(scoring.helpers)
         journal = await stack.enter_async_context(JournalWriter(folder, writer))
         changed = list(await rescore_trials(folder, None, scoring, journal, everything=everything))

@@ -8,6 +8,7 @@ it (an error, a budget, Ctrl-C, kill -9), what is durable stays, and the same co
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import time
 from collections import Counter
@@ -25,7 +26,7 @@ from weigh.execute.harness import Executor, OpenSandbox, bug_trial
 from weigh.execute.pool import Stopping, run_cells
 from weigh.execute.providers.registry import require_capabilities
 from weigh.execute.retry import RetryPolicy
-from weigh.execute.sandboxes.pool import SandboxPool
+from weigh.execute.sandboxes.planner import SandboxPlanner
 from weigh.execute.scaffolds.registry import make_scaffold
 from weigh.execute.stop import StopSignal
 from weigh.pipeline.acting import Acting, find_acting, together
@@ -43,6 +44,7 @@ from weigh.pipeline.request import (
     Planned,
     RunRequest,
     RunResult,
+    SandboxesSeen,
     TaskPlan,
     TrialDone,
 )
@@ -55,7 +57,7 @@ from weigh.records.digest import digest
 from weigh.records.errors import CapabilityError, Failure, WeighError
 from weigh.records.request import LoglikelihoodRequest
 from weigh.records.run import Invocation, Run
-from weigh.records.trial import OK, Trial, request_text
+from weigh.records.trial import OK, Trial, join_spec, request_text
 from weigh.records.usage import Usage, add_usage
 from weigh.store.done import Done, done
 from weigh.store.index import find_generations
@@ -113,7 +115,8 @@ class Session:
         self.writer = f"{int(time.time())}-{secrets.token_hex(4)}"
         self.began = time.monotonic()
         self.usages: list[Usage] = []
-        self.pools: list[SandboxPool] = []
+        self.planner = SandboxPlanner(self._executors())
+        self.shown = 0.0
         self.copied: set[tuple[str, str, str, str, int]] = set()
         self.executed = 0
         self.reused = 0
@@ -193,6 +196,8 @@ class Session:
             fates = None if reuse.nothing_stored else sort_cells(self.blocks, self.cells, reuse)
             plan = self._plan(fates, reuse)
             self.on_event(Planned(plan=plan))
+            for row in plan.rows:
+                self.planner.did(row.task, -float(row.requests + row.rescored))
             async with AsyncExitStack() as stack:
                 await self._open_helpers(stack)
                 journal = await stack.enter_async_context(JournalWriter(folder, self.writer, self._durable))
@@ -288,7 +293,7 @@ class Session:
             await require_capabilities(provider, [task.capability], task.task.spec)
         if self.acting.tools.tools:
             await require_capabilities(provider, ["tools"], f"harness '{self.harness.name}'")
-        open_sandbox = await self._trial_sandboxes(stack, concurrency)
+        open_sandbox = self._trial_sandboxes()
         self.on_event(ArmStarted(arm=arm.arm.id, seconds=time.monotonic() - began))
         return Executor(
             provider,
@@ -390,22 +395,24 @@ class Session:
     async def _open_helpers(self, stack: AsyncExitStack) -> None:
         """Start what trials and scoring share: a pool of sandboxes (lazily), helper models, servers of tools."""
         if any(t.needs_sandbox for t in self.prepared.tasks):
-            pool = SandboxPool(sandbox_spec(self.harness))
-            self.pools.append(pool)
-            self.scoring.sandboxes = await stack.enter_async_context(pool)
+            self.scoring.sandboxes, self.scoring.sandbox = self.planner, sandbox_spec(self.harness)
+        await stack.enter_async_context(self.planner)
         await stack.enter_async_context(self.scoring.helpers)
         await stack.enter_async_context(self.acting.servers)
 
-    async def _trial_sandboxes(self, stack: AsyncExitStack, concurrency: int) -> OpenSandbox | None:
-        """What gives each trial a sandbox of its own; None when the harness needs none.
-
-        Scoring has its own pool: trials that hold all sandboxes while they wait for another would wait for ever.
-        """
-        if self.acting.sandbox is None:
+    def _trial_sandboxes(self) -> OpenSandbox | None:
+        """What gives each trial a sandbox of its own; None when the harness needs none."""
+        spec = self.acting.sandbox
+        if spec is None:
             return None
-        pool = await stack.enter_async_context(SandboxPool(self.acting.sandbox, size=concurrency))
-        self.pools.append(pool)
-        return lambda cell: pool.lease()
+        return lambda cell: self.planner.lease(join_spec(cell.task, cell.variant), spec)
+
+    def _executors(self) -> int:
+        """How many sandboxes may be at work at one time."""
+        asked = self.request.concurrency or self.harness.concurrency or DEFAULT_CONCURRENCY
+        cores = max(4, 2 * (os.cpu_count() or 1))
+        # An agent's sandbox mostly waits for the model; one that only tests what was written computes.
+        return self.harness.executors or (asked if self.acting.sandbox is not None else cores)
 
     async def _rescore(self, folder: RunFolder, fates: Sorted, journal: JournalWriter) -> None:
         if not fates.rescore:
@@ -424,6 +431,20 @@ class Session:
                 if len(self.usages) > 1000:
                     self.usages = [add_usage(self.usages)]
             self.on_event(TrialDone(trial=trial, reused=trial.reused is not None))
+            self.planner.did(trial.spec)
+        self._show_sandboxes()
+
+    def _show_sandboxes(self) -> None:
+        """Tell what the sandboxes are doing, a few times a second at most; nothing where none was ever started."""
+        now = time.monotonic()
+        if now - self.shown < 0.2:
+            return
+        self.shown = now
+        state = self.planner.state
+        if state.started:
+            self.on_event(
+                SandboxesSeen(waiting=state.waiting, running=state.running, idle=state.idle, budget=state.budget)
+            )
 
     def _pool_event(self, event: object) -> None:
         if isinstance(event, Stopping):
@@ -484,7 +505,7 @@ class Session:
             missing=missing,
             stopped=stopped,
             usage=add_usage(self.usages),
-            sandboxes=sum(pool.state.started for pool in self.pools),
+            sandboxes=self.planner.state.started,
             seconds=time.monotonic() - self.began,
         )
 

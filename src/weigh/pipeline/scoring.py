@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from weigh.execute.sandboxes.pool import SandboxPool
+from weigh.execute.sandboxes.planner import SandboxPlanner
+from weigh.execute.sandboxes.spec import SandboxSpec
 from weigh.pipeline.helpers import Helpers, no_helper
 from weigh.plan.cell import Cell
 from weigh.protocols import Sandbox, Scorer
@@ -55,10 +56,10 @@ class TrialScoreContext:
 
     async def open_sandbox(self) -> Sandbox:
         """Lease a fresh sandbox; it is given back when scoring ends."""
-        pool = self._scoring.sandboxes
-        if pool is None:
+        planner, spec = self._scoring.sandboxes, self._scoring.sandbox
+        if planner is None or spec is None:
             raise CapabilityError("this run has no sandbox to score in; see `weigh doctor`")
-        sandbox = await pool.acquire()
+        sandbox = await planner.acquire(join_spec(*self._task), spec, within=self.sandbox is not None)
         self._leased.append(sandbox)
         return sandbox
 
@@ -76,13 +77,14 @@ class Scoring:
         self,
         scorers: Mapping[TaskKey, Sequence[Scorer]],
         *,
-        sandboxes: SandboxPool | None = None,
+        sandboxes: SandboxPlanner | None = None,
+        sandbox: SandboxSpec | None = None,
         helpers: Helpers | None = None,
     ) -> None:
         self.scorers = {key: {s.name: s for s in group} for key, group in scorers.items()}
         self.helpers = helpers if helpers is not None else Helpers()
         self.digests = {key: {n: self._digest(s, key) for n, s in group.items()} for key, group in self.scorers.items()}
-        self.sandboxes = sandboxes
+        self.sandboxes, self.sandbox = sandboxes, sandbox
 
     def _digest(self, scorer: Scorer, task: TaskKey) -> str:
         """The scorer's identity; of one that asks helper models, theirs too: another judge gives another score."""
