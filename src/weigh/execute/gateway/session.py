@@ -48,8 +48,8 @@ class Call(NamedTuple):
     """One request of a session as it was passed on, and what came of it.
 
     Attributes:
-        at: Unix time at which it came.
-        seconds: Until its answer, waiting for a slot and retries included.
+        at: Unix time at which it was sent to the provider.
+        seconds: Until its answer; waiting for a slot and earlier tries are not the model's time.
         request: As the provider got it.
         output: None when it failed.
         error: Why it failed.
@@ -140,14 +140,13 @@ class Session:
             raise
         self.meter.started += 1
         request = self._within_tokens(self._transform(request) if self._transform else request)
-        at, began = time.time(), time.monotonic()
+        began = time.time()
         try:
-            output = await self._send(request)
+            output, at, seconds = await self._send(request)
         except Failure as failure:
             self.meter.errors += 1
-            self._keep(Call(at, time.monotonic() - began, request, None, failure.error, question))
+            self._keep(Call(began, time.time() - began, request, None, failure.error, question))
             raise
-        seconds = time.monotonic() - began
         self.meter.latency += seconds
         self.meter.usage = output.usage if not self.meter.usage.calls else add_usage([self.meter.usage, output.usage])
         self._keep(Call(at, seconds, request, output, None, question))
@@ -155,7 +154,8 @@ class Session:
             self.spent = "limit:dollars"  # a limit that cannot be watched is no limit
         return output
 
-    async def _send(self, request: Request) -> Output:
+    async def _send(self, request: Request) -> tuple[Output, float, float]:
+        """The answer, when its last try was sent (Unix time), and the seconds the model took."""
         failures = excused = 0
         while True:
             await self._limiter.acquire()
@@ -166,7 +166,8 @@ class Session:
                 error = failure.error
             else:
                 self._limiter.succeeded()
-                return output
+                seconds = time.monotonic() - sent
+                return output, time.time() - seconds, seconds
             finally:
                 self._limiter.release()
             if error.code == "http_429":
