@@ -46,6 +46,7 @@ def go(bench: Bench, scorer: str, **options: Any) -> RunResult:
         models=(model,),
         harness=str(bench.folder / "shell.json"),
         concurrency=3,
+        **options,
     )
 
 
