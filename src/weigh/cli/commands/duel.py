@@ -318,9 +318,8 @@ def savings(made: DuelResult) -> str:
     unit = "cluster" if made.clustered else "question"
     fixed = ""
     if made.fixed is not None:
-        fixed = f"; a test of one fixed size needs {many(made.fixed, unit)} {made.fixed_for} 4 times out of 5"
-        if now.verdict != "unresolved":
-            fixed += ", if one knows it beforehand"
+        known = "" if now.verdict == "unresolved" else " that knew so beforehand"
+        fixed = f"; a test of fixed size{known} needs {many(made.fixed, unit)} {made.fixed_for} 4 times out of 5"
     if now.verdict == "unresolved":
         return f"asked {now.questions} of {many(now.total, 'question')}{fixed}"
     spared = f"{made.saved} of {many(now.total, 'question')}" if made.saved else "no question"
