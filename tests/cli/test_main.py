@@ -50,9 +50,9 @@ def test_aliases_point_at_commands() -> None:
 
 
 def test_unknown_command_gets_the_closest(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["docter"]) == 2
+    assert main(["doctr"]) == 2
     assert (
-        capsys.readouterr().err == "weigh: unknown command 'docter'; did you mean 'doctor'? (weigh --help lists them)\n"
+        capsys.readouterr().err == "weigh: unknown command 'doctr'; did you mean 'doctor'? (weigh --help lists them)\n"
     )
     assert main(["ls", "taks"]) == 2
     assert "did you mean 'tasks'?" in capsys.readouterr().err
