@@ -117,6 +117,23 @@ def test_tools_are_part_of_what_a_trial_is(bench: Bench, caller: str) -> None:
     assert (plain.executed, other.executed) == (2, 2), "another description is another prompt"
     again = bench.run(task, models=(caller,), harness=use(bench, tools=[f"{bench.folder}/my_tools.py:shout"]))
     assert again.executed == 0
+    (bench.folder / "my_tools.py").write_text(TOOLS.replace("upper()", "lower()"))
+    edited = bench.run(task, models=(caller,), harness=use(bench, tools=[f"{bench.folder}/my_tools.py:shout"]))
+    assert edited.executed == 2, "what a tool does can change an answer, though the model is told the same"
+
+
+def test_a_scaffold_of_ones_own(bench: Bench) -> None:
+    bench.rows(2)
+    (bench.folder / "mine.py").write_text(
+        "from weigh import Trajectory\nclass Twice:\n    name = 'twice'\n"
+        "    async def run(self, request, context):\n"
+        "        await context.provider.respond(request)\n        output = await context.provider.respond(request)\n"
+        "        return Trajectory(request=request, output=output)\n"
+    )
+    result = bench.run(bench.write(), harness=use(bench, scaffold=f"{bench.folder}/mine.py:Twice"))
+    assert [t.usage.calls for t in bench.trials(result)] == [2, 2]
+    with pytest.raises(WeighError, match="did you mean 'Twice'"):
+        bench.run(bench.write(), harness=use(bench, scaffold=f"{bench.folder}/mine.py:Twise"))
 
 
 def test_everything_wrong_is_told_at_once(bench: Bench) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -18,6 +19,7 @@ from weigh.execute.tools.mcp import McpServers
 from weigh.execute.tools.toolbox import ToolSet
 from weigh.pipeline.prepare import sandbox_spec
 from weigh.protocols import Scaffold
+from weigh.records.digest import digest_bytes
 from weigh.records.errors import CapabilityError, DefinitionError, Failure, WeighError
 
 
@@ -99,6 +101,13 @@ def _misfits(harness: Harness, scaffold: Scaffold) -> list[str]:
         if role not in harness.helpers
     ]
     return found
+
+
+def own_code(harness: Harness) -> dict[str, str]:
+    """Digests of the files of the user's own that a harness runs (`FILE.py:NAME`), by reference."""
+    texts = [harness.scaffold, *harness.tools, *harness.scaffold_options.values()]
+    files = {text: Path(text.rpartition(":")[0]) for text in texts if isinstance(text, str) and ".py:" in text}
+    return {text: digest_bytes(file.read_bytes()) for text, file in files.items() if file.is_file()}
 
 
 def together(problems: Sequence[str], errors: Sequence[WeighError]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -64,9 +64,16 @@ class ArmPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def plan_arms(
-    models: Sequence[str], harness: Harness, sampling: Sampling, concurrency: int | None
+    models: Sequence[str],
+    harness: Harness,
+    sampling: Sampling,
+    concurrency: int | None,
+    code: Mapping[str, str] | None = None,
 ) -> list[ArmPlan]:
     """Resolve every model.
+
+    Args:
+        code: Digests of the user's own files that the harness runs, by reference: an edited tool is another harness.
 
     Raises:
         DefinitionError: A spec that cannot be read, no model at all, or one model twice.
@@ -90,7 +97,10 @@ async def plan_arms(
             continue
         plans.append(
             ArmPlan(
-                arm=make_arm(arm_id, spec, identity, harness, sampling), spec=spec, provider=provider, identity=identity
+                arm=make_arm(arm_id, spec, identity, harness, sampling, code),
+                spec=spec,
+                provider=provider,
+                identity=identity,
             )
         )
     if problems:
@@ -99,14 +109,21 @@ async def plan_arms(
     return plans
 
 
-def make_arm(arm_id: str, spec: ModelSpec, identity: dict[str, Any], harness: Harness, sampling: Sampling) -> Arm:
+def make_arm(
+    arm_id: str,
+    spec: ModelSpec,
+    identity: dict[str, Any],
+    harness: Harness,
+    sampling: Sampling,
+    code: Mapping[str, str] | None = None,
+) -> Arm:
     """The arm of one model under one harness: its axes, and the digest of what it gives the model."""
     axes: dict[str, Axis] = {"model": spec.label or spec.name, "provider": spec.provider, "harness": harness.name}
     known = {"checkpoint": spec.checkpoint, "step": spec.step, "size": spec.size}
     axes.update({name: value for name, value in known.items() if value is not None})
     changed = sampling.changes()
     axes.update(changed)
-    harness_digest = harness.identity_digest()
+    harness_digest = digest([harness.identity(), dict(code)]) if code else harness.identity_digest()
     return Arm(
         id=arm_id,
         digest=digest({"model": identity, "harness": harness_digest, "sampling": changed}),

@@ -29,7 +29,7 @@ from weigh.execute.retry import RetryPolicy
 from weigh.execute.sandboxes.planner import SandboxPlanner
 from weigh.execute.scaffolds.registry import make_scaffold
 from weigh.execute.stop import StopSignal
-from weigh.pipeline.acting import Acting, find_acting, together
+from weigh.pipeline.acting import Acting, find_acting, own_code, together
 from weigh.pipeline.arms import ArmPlan, Sampling, plan_arms, request_transform
 from weigh.pipeline.external import ExternalContext, run_external
 from weigh.pipeline.finishing import finish_run
@@ -133,7 +133,7 @@ class Session:
         arms: list[ArmPlan] = []
         prepared, helpers = PreparedPlan(columns=(), tasks=(), suites=()), Helpers()
         try:
-            arms = await plan_arms(request.models, harness, _sampling(request), concurrency)
+            arms = await plan_arms(request.models, harness, _sampling(request), concurrency, own_code(harness))
         except WeighError as error:
             errors.append(error)
         try:

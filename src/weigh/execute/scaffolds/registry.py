@@ -1,10 +1,13 @@
-"""Scaffolds by name, imported only when they are asked for; a package can add its own by an entry point."""
+"""Scaffolds by name, imported only when they are asked for; one of your own is `FILE.py:CLASS`, or a package's
+entry point."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import runpy
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from weigh.protocols import Scaffold
@@ -42,6 +45,8 @@ def make_scaffold(name: str, options: Mapping[str, Any] | None = None) -> Scaffo
                 raise
             how = f"pip install 'weigh[{_EXTRAS[name]}]'"
             raise CapabilityError(f"scaffold '{name}': the package {missing.name} is not installed: {how}") from None
+    elif ".py:" in name:
+        factory = _from_file(name)
     else:
         for point in importlib.metadata.entry_points(group=GROUP):
             if point.name == name:
@@ -53,3 +58,14 @@ def make_scaffold(name: str, options: Mapping[str, Any] | None = None) -> Scaffo
     except TypeError as error:
         raise DefinitionError(f"scaffold '{name}': {error}") from None
     return scaffold
+
+
+def _from_file(ref: str) -> Any:
+    path, _, attribute = ref.rpartition(":")
+    if not Path(path).is_file():
+        raise DefinitionError(f"scaffold '{ref}': there is no file {path}")
+    found = runpy.run_path(path)
+    if not callable(found.get(attribute)):
+        classes = [name for name, value in found.items() if isinstance(value, type)]
+        raise DefinitionError(f"scaffold '{ref}': {path} has no class {attribute!r}{suggest(attribute, classes)}")
+    return found[attribute]
