@@ -47,7 +47,7 @@ class LongArithmetic(Task):
                 expression, value = make(draw)
                 yield Instance(
                     id=f"{kind}-{number}",
-                    question=f"What is {expression}?",
+                    question=f"What is {expression}? Give the number only.",
                     gold_answer=str(value),
                     metadata={"kind": kind},
                 )
