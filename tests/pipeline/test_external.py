@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -317,3 +319,24 @@ def test_unknown_questions_are_told(own: Own) -> None:
     _result, trials = own.run()
     assert trials["i5"].status == "error"
     assert any(isinstance(e, Notice) and "'stranger'" in e.text for e in own.events)
+
+
+def test_a_call_that_names_its_question_needs_no_guess() -> None:
+    request = ChatRequest(messages=(Message(role="user", content="about b"),))
+    output = Output(text="x", usage=Usage(new=1, generated=1, calls=1))
+    questions = [Instance(id="1", question="a"), Instance(id="2", question="b")]
+    named = attribute([Call(0.0, 0.0, request, output, None, "1")], questions)
+    assert list(named.by_question) == ["1"]
+    stranger = attribute([Call(0.0, 0.0, request, output, None, "somebody")], questions)
+    assert list(stranger.by_question) == ["2"]
+
+
+def test_only_tasks_with_a_program_can_be_installed(own: Own) -> None:
+    own.write()
+    command = [sys.executable, "-m", "weigh", "external", "install"]
+    refused = subprocess.run([*command, "arithmetic"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "has no program of its own" in refused.stderr
+    spec = f"{own.folder / 'bench.py'}:{own.name}"
+    nothing = subprocess.run([*command, spec], capture_output=True, text=True, check=False)
+    assert (nothing.returncode, nothing.stdout) == (0, "")

@@ -26,6 +26,9 @@ def run(args: argparse.Namespace) -> int:
     for task in tasks:
         if not isinstance(task, ExternalEval):
             raise DefinitionError(f"task {task.name!r} has no program of its own; there is nothing to install")
+    for task in own:
+        if not task.packages:
+            say(f"{task.name}: its program needs no packages")
     for packages in dict.fromkeys(task.packages for task in own if task.packages):
         began, here = time.monotonic(), find_venv(packages) is not None
         if not here:
