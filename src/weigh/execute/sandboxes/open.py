@@ -13,6 +13,7 @@ _MODES = {
     "local": ("local", "LocalSandbox"),
     "memory": ("memory", "MemorySandbox"),
     "container": ("container", "ContainerSandbox"),
+    "modal": ("modal", "ModalSandbox"),
 }
 
 

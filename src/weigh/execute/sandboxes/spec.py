@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-Mode = Literal["bubblewrap", "local", "container", "memory"]
+Mode = Literal["bubblewrap", "local", "container", "modal", "memory"]
 Network = Literal["none", "gateway", "open"]
 
 WORKSPACE = "/workspace"
