@@ -1,16 +1,24 @@
-"""A run as it is now: its manifest with the metrics its tasks had when it was last executed or rescored.
+"""The manifest of a run: made once, when it begins, and read with the metrics its tasks had last.
 
-A manifest is written once, and scorers are no part of a run's identity; so metrics that were edited since are kept
-with the invocation that used them.
+Its id hashes arms and tasks, so that the same plan finds its folder again. Scorers are no part of a run's identity; so
+metrics that were edited since are kept with the invocation that used them.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+
 import msgspec
 
+from weigh.define.harness import Harness
+from weigh.pipeline.arms import ArmPlan
+from weigh.pipeline.prepare import PreparedPlan
+from weigh.pipeline.request import RunRequest
+from weigh.records.digest import digest
 from weigh.records.run import Run
 from weigh.records.trial import join_spec
-from weigh.store.layout import Store
+from weigh.store.layout import Store, slug
 
 
 def current(store: Store, run: Run) -> Run:
@@ -22,3 +30,33 @@ def current(store: Store, run: Run) -> Run:
             if metrics:
                 tasks[index] = msgspec.structs.replace(task, metrics=metrics)
     return msgspec.structs.replace(run, tasks=tuple(tasks))
+
+
+def make_manifest(request: RunRequest, harness: Harness, arms: Sequence[ArmPlan], prepared: PreparedPlan) -> Run:
+    """The run's manifest. Its id hashes arms and tasks, so that the same plan finds its folder again."""
+    tasks = tuple(t.info() for t in prepared.tasks)
+    identity = digest(
+        {
+            "arms": sorted((a.arm.id, a.arm.digest) for a in arms),
+            "tasks": sorted((t.name, t.variant, t.digest) for t in tasks),
+        }
+    )
+    name = request.name or default_name(prepared, arms)
+    return Run(
+        id=f"{slug(name)}-{identity[:8]}",
+        name=name,
+        created=time.time(),
+        group=request.group,
+        tags=request.tags,
+        arms=tuple(a.arm for a in arms),
+        tasks=tasks,
+        suites=prepared.suites,
+        harness=harness.public(),
+    )
+
+
+def default_name(prepared: PreparedPlan, arms: Sequence[ArmPlan]) -> str:
+    """Named after what is run on what: `starter-smollm2-135m-instruct+1`."""
+    names = [s.name for s in prepared.suites] or [t.name for t in prepared.tasks]
+    more = f"+{len(arms) - 1}" if len(arms) > 1 else ""
+    return f"{names[0]}{f'+{len(names) - 1}' if len(names) > 1 else ''}-{arms[0].arm.id}{more}"

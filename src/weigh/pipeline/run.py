@@ -11,7 +11,6 @@ import asyncio
 import os
 import secrets
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -34,6 +33,8 @@ from weigh.pipeline.arms import ArmPlan, Sampling, plan_arms, request_transform
 from weigh.pipeline.external import ExternalContext, run_external
 from weigh.pipeline.finishing import finish_run
 from weigh.pipeline.helpers import Helpers
+from weigh.pipeline.manifest import make_manifest
+from weigh.pipeline.planning import estimator, plan_rows, plan_warnings
 from weigh.pipeline.prepare import PreparedPlan, check, prepare_tasks, sandbox_spec, task_folders
 from weigh.pipeline.provenance import host_class, provenance, redact_command
 from weigh.pipeline.request import (
@@ -45,24 +46,22 @@ from weigh.pipeline.request import (
     RunRequest,
     RunResult,
     SandboxesSeen,
-    TaskPlan,
     TrialDone,
 )
 from weigh.pipeline.reuse import Reuse, Sorted, copy_block, rescore_trials, set_aside, sort_cells
 from weigh.pipeline.scoring import Scoring, check_helpers
+from weigh.pipeline.tally import Tally, count_plan
 from weigh.plan.cell import Cell
-from weigh.plan.matrix import Block, block_cells, blocks, count_cells
+from weigh.plan.matrix import Block, block_cells, blocks
 from weigh.protocols import Provider
-from weigh.records.digest import digest
 from weigh.records.errors import CapabilityError, Failure, WeighError
-from weigh.records.request import LoglikelihoodRequest
-from weigh.records.run import Invocation, Run
-from weigh.records.trial import OK, Trial, join_spec, request_text
+from weigh.records.run import Invocation
+from weigh.records.trial import Trial, join_spec
 from weigh.records.usage import Usage, add_usage
 from weigh.store.done import Done, done
 from weigh.store.index import find_generations
 from weigh.store.journal import JournalWriter, repair
-from weigh.store.layout import RunFolder, Store, slug
+from weigh.store.layout import RunFolder, Store
 from weigh.store.leases import Leases
 
 DEFAULT_CONCURRENCY = 32
@@ -105,7 +104,7 @@ class Session:
         self.sampling = _sampling(request)
         self.transform = request_transform(harness, self.sampling, acting.tools.specs)
         self.store = Store(request.store)
-        self.manifest = _manifest(request, harness, arms, prepared)
+        self.manifest = make_manifest(request, harness, arms, prepared)
         self.scoring = Scoring({(t.name, t.variant): t.scorers for t in prepared.tasks}, helpers=helpers)
         check_helpers(
             self.scoring,
@@ -214,7 +213,7 @@ class Session:
         finally:
             generations.close()
             result = await self._close(folder, invocation, stopped)
-        return result.finish(plan)
+        return result.finish(self.manifest, plan)
 
     # -- one arm after the other ------------------------------------------------------------------------------------
 
@@ -481,28 +480,12 @@ class Session:
         return tally
 
     def _tally(self, stored: Done, stopped: str | None) -> Tally:
-        failed: Counter[str] = Counter()
-        outcomes: Counter[str] = Counter()
-        missing = 0
-        for arm in self.arms:
-            for column in self.prepared.columns:
-                for _, instance in column.instances:
-                    for epoch in range(self.request.epochs):
-                        entry = stored.get((arm.arm.id, column.task.name, column.task.variant, instance.id, epoch))
-                        if entry is None:
-                            missing += 1
-                        elif entry.error_kind is not None:
-                            failed[entry.error_kind] += 1
-                        elif entry.status != OK:
-                            outcomes[entry.status] += 1
-        return Tally(
-            run=self.manifest,
+        counted = count_plan(stored, self.arms, self.prepared.columns, self.request.epochs)
+        return msgspec.structs.replace(
+            counted,
             executed=self.executed,
             reused=self.reused,
             rescored=self.rescored,
-            failed=dict(failed),
-            outcomes=dict(outcomes),
-            missing=missing,
             stopped=stopped,
             usage=add_usage(self.usages),
             sandboxes=self.planner.state.started,
@@ -514,80 +497,14 @@ class Session:
         return [a.arm.digest for a in self.arms]
 
     def _plan(self, fates: Sorted | None, reuse: Reuse) -> Plan:
-        """Rows of the plan; tokens are estimated only for a dry run, since that renders every request once more."""
-        rows: list[TaskPlan] = []
-        for arm in self.arms:
-            for task, column in zip(self.prepared.tasks, self.prepared.columns, strict=True):
-                cells = count_cells([arm.arm], [column], self.request.epochs)
-                counter = fates.counts.get((arm.arm.id, task.name, task.variant), Counter()) if fates else Counter()
-                reused = counter["settled"] + counter["rescore"] + counter["copy"]
-                prompt, generated = self._estimate(arm, column.task.name, column.task.variant, reuse)
-                rows.append(
-                    TaskPlan(
-                        arm=arm.arm.id,
-                        task=task.task.spec,
-                        kind=task.capability,
-                        cells=cells,
-                        reused=reused,
-                        rescored=counter["rescore"],
-                        requests=cells - reused,
-                        prompt_tokens=prompt,
-                        max_generated=generated,
-                    )
-                )
+        arms = [a.arm for a in self.arms]
+        estimate = estimator(self.cells, reuse) if self.request.dry_run else None
         return Plan(
             run=self.manifest,
-            rows=tuple(rows),
+            rows=plan_rows(arms, self.prepared, self.request.epochs, fates, estimate),
             skipped=self.prepared.skipped,
-            warnings=(*self.prepared.warnings, *self._warnings()),
+            warnings=(*self.prepared.warnings, *plan_warnings(self.request, self.prepared)),
         )
-
-    def _estimate(self, arm: ArmPlan, task: str, variant: str, reuse: Reuse) -> tuple[int, int]:
-        """Prompt tokens (four characters each) and the most generated tokens of what remains of a task."""
-        if not self.request.dry_run:
-            return 0, 0
-        prompt = generated = 0
-        columns = [c for c in self.prepared.columns if (c.task.name, c.task.variant) == (task, variant)]
-        for block in blocks([arm.arm], columns):
-            for cell in self.cells(block):
-                if reuse.fate(cell) != "run":
-                    continue
-                prompt += len(request_text(cell.request)) // 4
-                if isinstance(cell.request, LoglikelihoodRequest):
-                    prompt += sum(map(len, cell.request.continuations)) // 4
-                else:
-                    generated += cell.request.sampling.max_tokens
-        return prompt, generated
-
-    def _warnings(self) -> Iterator[str]:
-        request = self.request
-        if request.epochs > 1 and not request.temperature:
-            greedy = [t.task.spec for t in self.prepared.tasks if not t.sampling.temperature]
-            if greedy:
-                yield (
-                    f"{request.epochs} epochs at temperature 0 ask the same thing again: {', '.join(greedy[:4])}; "
-                    "--temperature makes them differ"
-                )
-
-
-class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """The counts of a `RunResult`, before the plan is put beside them."""
-
-    run: Run
-    executed: int
-    reused: int
-    rescored: int
-    failed: dict[str, int]
-    outcomes: dict[str, int]
-    missing: int
-    stopped: str | None
-    usage: Usage
-    sandboxes: int
-    seconds: float
-
-    def finish(self, plan: Plan) -> RunResult:
-        """The result, with the plan."""
-        return RunResult(plan=plan, **msgspec.structs.asdict(self))
 
 
 async def renew_leases(leases: Leases) -> None:
@@ -599,33 +516,3 @@ async def renew_leases(leases: Leases) -> None:
 
 def _sampling(request: RunRequest) -> Sampling:
     return Sampling(temperature=request.temperature, max_tokens=request.max_tokens, seed=request.seed)
-
-
-def _manifest(request: RunRequest, harness: Harness, arms: Sequence[ArmPlan], prepared: PreparedPlan) -> Run:
-    """The run's manifest. Its id hashes arms and tasks, so that the same plan finds its folder again."""
-    tasks = tuple(t.info() for t in prepared.tasks)
-    identity = digest(
-        {
-            "arms": sorted((a.arm.id, a.arm.digest) for a in arms),
-            "tasks": sorted((t.name, t.variant, t.digest) for t in tasks),
-        }
-    )
-    name = request.name or _default_name(prepared, arms)
-    return Run(
-        id=f"{slug(name)}-{identity[:8]}",
-        name=name,
-        created=time.time(),
-        group=request.group,
-        tags=request.tags,
-        arms=tuple(a.arm for a in arms),
-        tasks=tasks,
-        suites=prepared.suites,
-        harness=harness.public(),
-    )
-
-
-def _default_name(prepared: PreparedPlan, arms: Sequence[ArmPlan]) -> str:
-    """Named after what is run on what: `starter-smollm2-135m-instruct+1`."""
-    names = [s.name for s in prepared.suites] or [t.name for t in prepared.tasks]
-    more = f"+{len(arms) - 1}" if len(arms) > 1 else ""
-    return f"{names[0]}{f'+{len(names) - 1}' if len(names) > 1 else ''}-{arms[0].arm.id}{more}"
