@@ -35,7 +35,7 @@ class Arithmetic(Task):
     fewshot_examples = tuple(Instance(question=question, gold_answer=answer) for question, answer in EXAMPLES)
     description = "Sums and products of one and two digits (72, generated)"
     licence = "Apache-2.0"
-    source = "https://pypi.org/project/reasoning-gym (chain_sum, products)"
+    source = "reasoning-gym, generators chain_sum and products"
 
     @property
     def instances(self) -> Iterator[Instance]:

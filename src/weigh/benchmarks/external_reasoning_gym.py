@@ -50,4 +50,4 @@ class ReasoningGymMix(ReasoningGym):
 
     description = "Six kinds of reasoning-gym's generated puzzles (120), scored by reasoning-gym"
     licence = "Apache-2.0"
-    source = "https://pypi.org/project/reasoning-gym"
+    source = "reasoning-gym, the published package"
