@@ -12,7 +12,7 @@ def test_the_questions_are_fixed_and_their_answers_right() -> None:
     _, (task,) = expand(["long_arithmetic"])
     prepared = task.prepare(scorer_by_name=scorer_by_name)
     assert prepared.total == 100 and prepared.capability == "chat"
-    assert prepared.instances[0].question == "What is 6305 * 3471? Give the number only."
+    assert prepared.instances[0].question == "What is 6305 * 3471?"
     for instance in prepared.instances:
         numbers = [int(n) for n in re.findall(r"\d+", instance.question)]
         value = numbers[0] * numbers[1] if "*" in instance.question else sum(numbers)

@@ -33,7 +33,7 @@ class LongArithmetic(Task):
     """Asked as a chat; the last number of the answer counts."""
 
     formatter = ChatFormatter()
-    sampling_params = SamplingParams(temperature=0.0, max_tokens=200)
+    sampling_params = SamplingParams(temperature=0.0, max_tokens=600)
     metrics = (AccuracyMetric(NumericScorer()),)
     description = "Products of two and sums of six numbers of many digits (100, generated)"
     licence = "Apache-2.0"
@@ -47,7 +47,7 @@ class LongArithmetic(Task):
                 expression, value = make(draw)
                 yield Instance(
                     id=f"{kind}-{number}",
-                    question=f"What is {expression}? Give the number only.",
+                    question=f"What is {expression}?",
                     gold_answer=str(value),
                     metadata={"kind": kind},
                 )
