@@ -1,7 +1,8 @@
 """Arithmetic: small sums and products, made by the published generators of reasoning-gym.
 
-Three kinds in equal parts, from what a very small model can do to what it cannot: sums of digits, products of digits,
-sums of two-digit numbers. The generators are seeded, so the questions are the same for one version of the package.
+Two kinds in equal parts: sums (and differences) of digits, products of digits. Longer numbers are left out: on sums of
+two-digit numbers both models of the demo scored 0 of 24. The generators are seeded, so the questions are the same for
+one version of the package.
 """
 
 from __future__ import annotations
@@ -13,12 +14,11 @@ from weigh import AccuracyMetric, CompletionFormatter, Instance, NumericScorer, 
 from weigh.records.errors import CapabilityError
 
 SEED = 42
-EACH = 24
+EACH = 40
 TWO = {"min_terms": 2, "max_terms": 2}
 KINDS: dict[str, tuple[str, dict[str, int]]] = {
     "sums": ("chain_sum", {**TWO, "min_digits": 1, "max_digits": 1}),
     "products": ("products", {**TWO, "min_digits": 1, "max_digits": 1}),
-    "two_digits": ("chain_sum", {**TWO, "min_digits": 2, "max_digits": 2}),
 }
 EXAMPLES = (("Calculate 7 + 6.", "13"), ("Calculate 9 - 4.", "5"), ("Solve the following multiplication: 5 * 3.", "15"),
             ("Calculate 31 + 12.", "43"), ("Calculate 2 - 8.", "-6"))  # fmt: skip
@@ -33,7 +33,7 @@ class Arithmetic(Task):
     metrics = (AccuracyMetric(NumericScorer(extract="regex:^\\s*(-?\\d+)")),)
     num_fewshot = len(EXAMPLES)
     fewshot_examples = tuple(Instance(question=question, gold_answer=answer) for question, answer in EXAMPLES)
-    description = "Sums and products of one and two digits (72, generated)"
+    description = "Sums, differences and products of digits, in words (80, generated)"
     licence = "Apache-2.0"
     source = "reasoning-gym, generators chain_sum and products"
 
