@@ -326,6 +326,12 @@ def bug_trial(run: str, cell: Cell, bug: BaseException) -> Trial:
 
 
 def trial_id() -> str:
-    """Twelve characters of lower-case base32: 60 random bits, short enough to type a prefix of."""
-    bits = int.from_bytes(os.urandom(8), "big")
-    return "".join([_PAIRS[bits >> shift & 1023] for shift in (0, 10, 20, 30, 40, 50)])
+    """Twelve characters of lower-case base32: 60 random bits, short enough to type a prefix of.
+
+    One of them is a digit, so that an id is never taken for a word.
+    """
+    while True:
+        bits = int.from_bytes(os.urandom(8), "big")
+        name = "".join([_PAIRS[bits >> shift & 1023] for shift in (0, 10, 20, 30, 40, 50)])
+        if not name.isalpha():
+            return name
