@@ -250,7 +250,7 @@ async def test_qwen_calls_a_tool_and_is_given_its_result() -> None:
         called = Message(role="assistant", content=first.text, tool_calls=first.tool_calls)
         result = Message(role="tool", content="Rain, 7 degrees.", tool_call_id=first.tool_calls[0].id)
         last = await provider.respond(ChatRequest(messages=(user, called, result), tools=(WEATHER,), sampling=sampling))
-        # A model this small often calls once more instead of answering; what is held here is that the result reached it.
+        # A model this small often calls once more instead of answering.
         assert last.usage.generated and (last.tool_calls or "7" in last.text)
 
 
