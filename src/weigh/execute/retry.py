@@ -56,6 +56,10 @@ def excusable(error: Error) -> bool:
     return error.code in (RATE_LIMITED, UNREACHABLE)
 
 
+ONCE = RetryPolicy(retries=0, patience=0)
+"""For what is behind something that tries again itself."""
+
+
 class Circuit:
     """Notices that a provider is dead for everybody.
 

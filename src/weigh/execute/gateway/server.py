@@ -100,7 +100,7 @@ class Gateway:
         """Let somebody use a provider.
 
         Args:
-            provider: Already entered.
+            provider: Already entered; or a trial's context, which then counts, retries and limits (`retry=ONCE`).
             budget: What may be used.
             record: Whether to keep requests and answers.
             transform: Applied to every request: what harness and command line change.
@@ -257,7 +257,7 @@ def _error(error: Error) -> web.Response:
 def _body(error: Error) -> tuple[int, dict[str, Any]]:
     """Status and body of a failure, as OpenAI clients expect them."""
     code = error.code or "error"
-    if code.startswith("limit:"):
+    if code.startswith("limit:") or code == "stopping":
         status, kind = 429, "budget_exceeded"
     elif code == "bad_request":
         status, kind = 400, "invalid_request_error"

@@ -3,6 +3,9 @@
 A session belongs to one trial or one program. Budgets are checked before a call is passed on: the number of calls is
 exact; tokens and dollars are known only after a call, so they can be exceeded by what was in flight. When a budget is
 spent, `spent` names it (`limit:calls`), every later call is refused, and whoever opened the session reads it there.
+
+A trial's own context can be the provider. Its limits then end the session in the same way: `LimitReached` becomes a
+refusal to the program and stays in `ended`, for the scaffold to raise once it has stopped the program.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ from typing import NamedTuple
 import msgspec
 
 from weigh.execute.limiter import Limiter
+from weigh.execute.limits import LimitReached
 from weigh.execute.retry import RetryPolicy, excusable
+from weigh.execute.stop import Abandoned
 from weigh.protocols import Provider
 from weigh.records.errors import Error, Failure
 from weigh.records.request import LoglikelihoodRequest, Output, Request
@@ -93,7 +98,11 @@ class Session:
         model: The name that `/v1/models` gives.
         meter: What was used.
         calls: Requests and answers, oldest first, when `record` was asked for.
-        spent: `limit:calls`, `limit:tokens`, `limit:dollars` or `limit:seconds` once that budget is spent.
+        spent: `limit:calls`, `limit:tokens`, `limit:dollars` or `limit:seconds` once that budget is spent; a limit of
+            the trial behind it has its own name (`limit:turns`).
+        ended: What the trial's context raised to end it: `LimitReached`, or `Abandoned` because the run stops.
+        over: Set once no further call will be answered, so that a program need not be waited for.
+        last_error: Why the last call that was passed on failed; None when it was answered.
     """
 
     def __init__(
@@ -113,6 +122,9 @@ class Session:
         self.meter = Meter()
         self.calls: deque[Call] | None = deque(maxlen=KEPT_CALLS) if record else None
         self.spent: str | None = None
+        self.ended: LimitReached | Abandoned | None = None
+        self.over = asyncio.Event()
+        self.last_error: Error | None = None
         self._transform = transform
         self._limiter = limiter or Limiter(provider.concurrency or 32)
         self._retry = retry or RetryPolicy()
@@ -131,7 +143,8 @@ class Session:
             question: What it is for, if the program said so.
 
         Raises:
-            Failure: With code `limit:NAME` when a budget is spent, else what the provider said.
+            Failure: With code `limit:NAME` when a budget or a limit of the trial is spent, `stopping` when the run
+                ends, else what the provider said.
         """
         try:
             self._check_budget()
@@ -143,15 +156,23 @@ class Session:
         began = time.time()
         try:
             output, at, seconds = await self._send(request)
+        except (LimitReached, Abandoned) as end:
+            self.meter.started -= 1
+            self._end(end)
+            refusal = self._refuse()
+            self._keep(Call(began, 0.0, request, None, refusal.error, question))
+            raise refusal from end
         except Failure as failure:
             self.meter.errors += 1
+            self.last_error = failure.error
             self._keep(Call(began, time.time() - began, request, None, failure.error, question))
             raise
+        self.last_error = None
         self.meter.latency += seconds
         self.meter.usage = output.usage if not self.meter.usage.calls else add_usage([self.meter.usage, output.usage])
         self._keep(Call(at, seconds, request, output, None, question))
         if self.budget.dollars is not None and output.usage.cost is None:
-            self.spent = "limit:dollars"  # a limit that cannot be watched is no limit
+            self._spend("dollars")  # a limit that cannot be watched is no limit
         return output
 
     async def _send(self, request: Request) -> tuple[Output, float, float]:
@@ -184,20 +205,41 @@ class Session:
 
     def _check_budget(self) -> None:
         budget, meter = self.budget, self.meter
-        if self.spent is None:
+        if not self.over.is_set():
             if budget.calls is not None and meter.started >= budget.calls:
-                self.spent = "limit:calls"
+                self._spend("calls")
             elif budget.tokens is not None and (meter.usage.total or 0) >= budget.tokens:
-                self.spent = "limit:tokens"
+                self._spend("tokens")
             elif budget.dollars is not None and (meter.usage.cost or 0.0) >= budget.dollars:
-                self.spent = "limit:dollars"
+                self._spend("dollars")
             elif budget.seconds is not None and time.monotonic() - self._opened >= budget.seconds:
-                self.spent = "limit:seconds"
-        if self.spent is not None:
-            meter.refused += 1
+                self._spend("seconds")
+        if self.over.is_set():
+            raise self._refuse()
+
+    def _spend(self, what: str) -> None:
+        if self.spent is None:
+            self.spent = f"limit:{what}"
+        self.over.set()
+
+    def _end(self, end: LimitReached | Abandoned) -> None:
+        """The trial behind it takes no further call."""
+        self.ended = self.ended or end
+        if isinstance(end, LimitReached):
+            self._spend(end.name)
+        self.over.set()
+
+    def _refuse(self) -> Failure:
+        """What a program is told once the session is over."""
+        self.meter.refused += 1
+        if self.spent is None:
+            return Failure(Error(kind="limit", code="stopping", message="the run stops; no further call is answered"))
+        if isinstance(self.ended, LimitReached):
+            why = str(self.ended)
+        else:
             what = self.spent.removeprefix("limit:")
-            message = f"the budget of {getattr(budget, what):g} {what} is spent; no further call is answered"
-            raise Failure(Error(kind="limit", code=self.spent, message=message))
+            why = f"the budget of {getattr(self.budget, what):g} {what} is spent"
+        return Failure(Error(kind="limit", code=self.spent, message=f"{why}; no further call is answered"))
 
     def _within_tokens(self, request: Request) -> Request:
         """The request, asking for no more tokens than are left."""
