@@ -16,6 +16,7 @@ from weigh.records.request import Output, Request, ToolCall, ToolSpec
 from weigh.records.score import Score
 from weigh.records.trajectory import Observation, Step, Trajectory
 from weigh.records.trial import Trial
+from weigh.records.workspace import Workspace
 
 Capability = Literal["chat", "completion", "loglikelihood", "tools", "logprobs"]
 
@@ -186,7 +187,18 @@ class Scorer(Protocol):
 
 @runtime_checkable
 class Scaffold(Protocol):
-    """The loop that drives the model from a rendered request to a trajectory."""
+    """The loop that drives the model from a rendered request to a trajectory.
+
+    A scaffold may say more of itself; each of these is optional:
+
+    - `__aenter__`, `__aexit__`: it owns something for the length of a run (a gateway) and is entered once an arm.
+    - `needs_sandbox`: every trial has a sandbox of its own; `sandbox(spec, workspace) -> SandboxSpec`, called when it
+      has been entered, adds what the scaffold needs to it.
+    - `problems() -> list[str]`: what keeps it from working here, in words for the user, before the first token.
+    - `identity() -> dict`: what it is besides name and options (an agent program's version); part of the arm's digest.
+      Callable when there are problems too.
+    - `helpers`: roles of the helper models it asks; `runs_tools`: False where it calls none of the harness's tools.
+    """
 
     name: str
 
@@ -205,6 +217,7 @@ class ScaffoldContext(Protocol):
         instance: The question (scaffolds must not look at its gold answer).
         steps: A scaffold of many steps appends them as it goes, so that what a limit or deadline cuts is still shown.
         tools: What the model may call; the rendered request has them already.
+        workspace: What the sandbox started with, or None.
         seconds: Since the trial began, waiting excluded.
     """
 
@@ -218,6 +231,8 @@ class ScaffoldContext(Protocol):
     def steps(self) -> list[Step]: ...
     @property
     def tools(self) -> tuple[ToolSpec, ...]: ...
+    @property
+    def workspace(self) -> Workspace | None: ...
     @property
     def seconds(self) -> float: ...
 

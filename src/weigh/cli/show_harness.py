@@ -12,12 +12,13 @@ import msgspec
 from weigh.cli.terminal import bold, is_colour
 from weigh.define.harness import Harness, load_harness
 from weigh.pipeline.acting import Acting, find_acting
+from weigh.pipeline.request import Setting
 
 
 def show_harness(ref: str, overrides: Sequence[str], *, as_json: bool) -> int:
     """Print a harness; exit code 1 where something of it does not work here."""
     harness = load_harness(ref, overrides)
-    acting, problems = asyncio.run(find_acting(harness))
+    acting, problems = asyncio.run(find_acting(Setting(harness=harness)))
     if as_json:
         tools = msgspec.to_builtins(acting.tools.specs)
         print(json.dumps({**harness.public(), "digest": harness.identity_digest(), "offered": tools,

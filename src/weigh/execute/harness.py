@@ -34,6 +34,7 @@ from weigh.records.score import Score
 from weigh.records.trajectory import Trajectory
 from weigh.records.trial import EMPTY, ERROR, OK, Attempt, Timing, Trial
 from weigh.records.usage import Usage
+from weigh.records.workspace import Workspace
 
 ScoreTrial = Callable[[Cell, Trajectory, Sandbox | None], Awaitable[dict[str, Score]]]
 NoMatch = Callable[[Cell, str], dict[str, Score]]
@@ -64,6 +65,7 @@ class Executor:
         tools: ToolSet | None = None,
         helpers: Mapping[str, Provider] | None = None,
         limits: Limits | None = None,
+        workspace: Workspace | None = None,
     ) -> None:
         """
         Args:
@@ -83,11 +85,12 @@ class Executor:
             tools: What the model may call.
             helpers: Entered helper models by role, for scaffolds.
             limits: Of turns, tokens, dollars and tool calls; the deadline is `seconds`.
+            workspace: What each trial's sandbox starts with, for scaffolds.
         """
         self.provider, self.scaffold, self.run = provider, scaffold, run
         self.score, self.no_match, self.open_sandbox = score, no_match, open_sandbox
         self.seconds = seconds
-        self.tools, self.helpers = tools or ToolSet(), helpers or {}
+        self.tools, self.helpers, self.workspace = tools or ToolSet(), helpers or {}, workspace
         self.limits = limits if limits is not None and limits != Limits() else None
         self.retry = retry or RetryPolicy()
         self.circuit = circuit or Circuit()

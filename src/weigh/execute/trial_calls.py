@@ -20,6 +20,7 @@ from weigh.records.request import Output, Request, ToolCall, ToolSpec
 from weigh.records.trajectory import Observation, Step
 from weigh.records.trial import Attempt
 from weigh.records.usage import Usage, add_usage
+from weigh.records.workspace import Workspace
 
 if TYPE_CHECKING:
     from weigh.execute.harness import Executor
@@ -165,6 +166,10 @@ class TrialCalls:
             await self._back_off(error, failures + excused, took)
 
     # Tools and helper models
+
+    @property
+    def workspace(self) -> Workspace | None:
+        return self._executor.workspace
 
     @property
     def tools(self) -> tuple[ToolSpec, ...]:

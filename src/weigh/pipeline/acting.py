@@ -7,17 +7,20 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from weigh.define.harness import Harness
 from weigh.execute.sandboxes.probe import available
+from weigh.execute.sandboxes.seed import seeded_spec
 from weigh.execute.sandboxes.spec import SandboxSpec
 from weigh.execute.scaffolds.registry import make_scaffold
 from weigh.execute.tools.equip import equip, sandbox_problems
 from weigh.execute.tools.mcp import McpServers
 from weigh.execute.tools.toolbox import ToolSet
-from weigh.pipeline.prepare import sandbox_spec
+from weigh.pipeline.request import Setting
+from weigh.pipeline.sandbox import sandbox_spec
 from weigh.protocols import Scaffold
 from weigh.records.digest import digest_bytes
 from weigh.records.errors import CapabilityError, DefinitionError, Failure, WeighError
@@ -27,22 +30,27 @@ class Acting(msgspec.Struct, frozen=True, kw_only=True):
     """What was found.
 
     Attributes:
+        setting: What it was found for.
         tools: What the model may call.
         sandbox: What each trial's sandbox allows; None when trials have none.
         servers: MCP servers of the harness, not started.
+        scaffold: What the scaffold is besides its name and options (the version of an agent program), as it says.
     """
 
+    setting: Setting
     tools: ToolSet
     sandbox: SandboxSpec | None
     servers: McpServers
+    scaffold: dict[str, Any] = {}
 
 
-async def find_acting(harness: Harness) -> tuple[Acting, list[str]]:
-    """Resolve and check what a harness names; MCP servers are started to see what they offer, and stopped.
+async def find_acting(setting: Setting) -> tuple[Acting, list[str]]:
+    """Resolve and check what a setting names; MCP servers are started to see what they offer, and stopped.
 
     Returns:
         What was found, and every problem, in words for the user.
     """
+    harness = setting.harness
     problems = [f"the variable {name} is not set (harness '{harness.name}' needs it)"
                 for name in harness.required_secrets if not os.environ.get(name)]  # fmt: skip
     scaffold, problem = _scaffold(harness)
@@ -56,18 +64,22 @@ async def find_acting(harness: Harness) -> tuple[Acting, list[str]]:
         problems += found
     except (WeighError, Failure) as error:
         problems.append(str(error))
+    identity: dict[str, Any] = {}
     if scaffold is not None:
         problems += _misfits(harness, scaffold)
+        problems += getattr(scaffold, "problems", list)()
+        identity = getattr(scaffold, "identity", dict)()
     choice = harness.tool_choice
     if choice not in (None, "auto", "none", "required") and choice not in tools.tools and not problems:
         problems.append(f"tool_choice is {choice!r}, and harness '{harness.name}' has no such tool")
     spec = None
-    if tools.needs_sandbox or getattr(scaffold, "needs_sandbox", False):
+    if tools.needs_sandbox or getattr(scaffold, "needs_sandbox", False) or setting.workspace is not None:
         try:
             spec = sandbox_spec(harness)
         except WeighError as error:
             problems.append(str(error))
         else:
+            spec = seeded_spec(spec, setting.workspace)
             problems += sandbox_problems(tools, spec)
             probe = await available(spec.mode)
             if not probe.ok:
@@ -78,7 +90,8 @@ async def find_acting(harness: Harness) -> tuple[Acting, list[str]]:
                     f"{who} of harness '{harness.name}' need a sandbox, but {spec.mode} does not work here: "
                     f"{probe.reason}. {probe.how_to_get}".rstrip()
                 )
-    return Acting(tools=tools, sandbox=spec, servers=servers), problems
+    acting = Acting(setting=setting, tools=tools, sandbox=spec, servers=servers, scaffold=identity)
+    return acting, problems
 
 
 def _scaffold(harness: Harness) -> tuple[Scaffold | None, list[str]]:

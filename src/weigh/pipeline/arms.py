@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +11,8 @@ import msgspec
 from weigh.define.harness import Harness
 from weigh.define.spec import ModelSpec, parse_model
 from weigh.execute.providers.registry import open_provider
+from weigh.pipeline.acting import Acting, own_code
+from weigh.pipeline.request import Setting
 from weigh.protocols import Provider
 from weigh.records.arm import Arm, Axis
 from weigh.records.digest import digest
@@ -55,25 +57,23 @@ def request_transform(
 
 
 class ArmPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """An arm with what serves it. The provider is not started yet."""
+    """An arm with what serves it. Neither provider nor scaffold is started yet; arms of one model share a provider."""
 
     arm: Arm
     spec: ModelSpec
     provider: Provider
     identity: dict[str, Any]
+    acting: Acting
+
+    @property
+    def setting(self) -> Setting:
+        return self.acting.setting
 
 
 async def plan_arms(
-    models: Sequence[str],
-    harness: Harness,
-    sampling: Sampling,
-    concurrency: int | None,
-    code: Mapping[str, str] | None = None,
+    models: Sequence[str], actings: Sequence[Acting], sampling: Sampling, concurrency: int | None
 ) -> list[ArmPlan]:
-    """Resolve every model.
-
-    Args:
-        code: Digests of the user's own files that the harness runs, by reference: an edited tool is another harness.
+    """Resolve every model in every setting, the settings of one model next to each other.
 
     Raises:
         DefinitionError: A spec that cannot be read, no model at all, or one model twice.
@@ -84,27 +84,35 @@ async def plan_arms(
     specs = [parse_model(text) for text in models]
     plans: list[ArmPlan] = []
     problems: list[str] = []
-    ids = _short_names(specs)
-    for spec, arm_id in zip(specs, ids, strict=True):
-        try:
-            provider = open_provider(spec, concurrency=concurrency, options=harness.provider)
-            identity = await provider.identity()
-        except CapabilityError as error:
-            problems.append(str(error))
-            continue
-        except Failure as failure:
-            problems.append(f"model '{spec.text}': {failure.error.message}")
-            continue
-        plans.append(
-            ArmPlan(
-                arm=make_arm(arm_id, spec, identity, harness, sampling, code),
-                spec=spec,
-                provider=provider,
-                identity=identity,
+    for spec, model in zip(specs, _short_names(specs), strict=True):
+        opened: dict[str, tuple[Provider, dict[str, Any]]] = {}
+        for acting in actings:
+            harness, label = acting.setting.harness, acting.setting.label
+            wanted = digest(harness.provider)
+            try:
+                if wanted not in opened:
+                    provider = open_provider(
+                        spec, concurrency=concurrency or harness.concurrency, options=harness.provider
+                    )
+                    opened[wanted] = provider, await provider.identity()
+            except CapabilityError as error:
+                problems.append(str(error))
+                continue
+            except Failure as failure:
+                problems.append(f"model '{spec.text}': {failure.error.message}")
+                continue
+            provider, identity = opened[wanted]
+            plans.append(
+                ArmPlan(
+                    arm=make_arm(f"{model}/{label}" if label else model, spec, identity, acting, sampling),
+                    spec=spec,
+                    provider=provider,
+                    identity=identity,
+                    acting=acting,
+                )
             )
-        )
     if problems:
-        raise CapabilityError("\n".join(problems))
+        raise CapabilityError("\n".join(dict.fromkeys(problems)))
     _refuse_twins(plans)
     return plans
 
@@ -113,23 +121,25 @@ def make_arm(
     arm_id: str,
     spec: ModelSpec,
     identity: dict[str, Any],
-    harness: Harness,
+    acting: Acting,
     sampling: Sampling,
-    code: Mapping[str, str] | None = None,
 ) -> Arm:
-    """The arm of one model under one harness: its axes, and the digest of what it gives the model."""
+    """The arm of one model in one setting: its axes, and the digest of what it gives the model."""
+    setting, harness = acting.setting, acting.setting.harness
     axes: dict[str, Axis] = {"model": spec.label or spec.name, "provider": spec.provider, "harness": harness.name}
     known = {"checkpoint": spec.checkpoint, "step": spec.step, "size": spec.size}
     axes.update({name: value for name, value in known.items() if value is not None})
+    axes.update(setting.axes)
     changed = sampling.changes()
     axes.update(changed)
-    harness_digest = digest([harness.identity(), dict(code)]) if code else harness.identity_digest()
-    return Arm(
-        id=arm_id,
-        digest=digest({"model": identity, "harness": harness_digest, "sampling": changed}),
-        axes=axes,
-        config={"model": identity, "harness": harness_digest, "sampling": changed},
-    )
+    code = own_code(harness)
+    harness_digest = digest([harness.identity(), code]) if code else harness.identity_digest()
+    given: dict[str, Any] = {"model": identity, "harness": harness_digest, "sampling": changed}
+    if acting.scaffold:
+        given["scaffold"] = acting.scaffold
+    if setting.workspace is not None:
+        given["workspace"] = setting.workspace.digest
+    return Arm(id=arm_id, digest=digest(given), axes=axes, config=given)
 
 
 def _short_names(specs: Sequence[ModelSpec]) -> list[str]:

@@ -233,7 +233,7 @@ class _Duel(Session):
         async with AsyncExitStack() as stack:
             executors: dict[str, Executor] = {}
             for arm in self.arms:
-                executors[arm.arm.id] = await self._open_arm(stack, arm, pairs)
+                executors |= await self._open_arms(stack, [arm], pairs)
             await run_cells(
                 cells,
                 lambda cell: executors[cell.arm].execute(cell),
@@ -276,7 +276,7 @@ class _Duel(Session):
         column = self.prepared.columns[pair.column]
         for arm in self.arms:
             block = Block(shard="", arm=arm.arm, column=column, start=pair.position, stop=pair.position + 1)
-            yield from block_cells(block, 1, self.transform)
+            yield from block_cells(block, 1, self.transforms[arm.arm.id])
 
     @property
     def settled(self) -> bool:

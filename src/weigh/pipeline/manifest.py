@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from weigh.define.harness import Harness
 from weigh.pipeline.arms import ArmPlan
 from weigh.pipeline.prepare import PreparedPlan
 from weigh.pipeline.request import RunRequest
@@ -32,8 +31,9 @@ def current(store: Store, run: Run) -> Run:
     return msgspec.structs.replace(run, tasks=tuple(tasks))
 
 
-def make_manifest(request: RunRequest, harness: Harness, arms: Sequence[ArmPlan], prepared: PreparedPlan) -> Run:
+def make_manifest(request: RunRequest, arms: Sequence[ArmPlan], prepared: PreparedPlan) -> Run:
     """The run's manifest. Its id hashes arms and tasks, so that the same plan finds its folder again."""
+    harnesses = list({digest(a.setting.harness.public()): a.setting.harness for a in arms}.values())
     tasks = tuple(t.info() for t in prepared.tasks)
     identity = digest(
         {
@@ -51,7 +51,7 @@ def make_manifest(request: RunRequest, harness: Harness, arms: Sequence[ArmPlan]
         arms=tuple(a.arm for a in arms),
         tasks=tasks,
         suites=prepared.suites,
-        harness=harness.public(),
+        harness=harnesses[0].public() if len(harnesses) == 1 else {"several": [h.public() for h in harnesses]},
     )
 
 

@@ -6,20 +6,18 @@ that cannot do what a task asks, a sandbox that does not work on this machine.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from weigh.define.decode import decode
 from weigh.define.external import ExternalEval
-from weigh.define.harness import Harness
 from weigh.define.prepared import PreparedTask
 from weigh.define.registry import expand
 from weigh.execute.sandboxes.probe import available
-from weigh.execute.sandboxes.spec import SandboxSpec
 from weigh.pipeline.arms import ArmPlan
 from weigh.pipeline.external import problems as external_problems
+from weigh.pipeline.sandbox import sandbox_spec
 from weigh.plan.matrix import Column
 from weigh.records.errors import CapabilityError, DefinitionError
 from weigh.records.run import SuiteNode
@@ -45,9 +43,16 @@ class PreparedPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def prepare_tasks(
-    specs: Sequence[str], limit: str | int | float | None, *, allow_missing: bool = False
+    specs: Sequence[str],
+    limit: str | int | float | None,
+    *,
+    epochs: Mapping[str, int] | None = None,
+    allow_missing: bool = False,
 ) -> PreparedPlan:
     """Resolve and load every task.
+
+    Args:
+        epochs: By spec, for tasks that are repeated more or less often than the run says.
 
     Raises:
         DefinitionError, DataError: From the definitions; the first one met.
@@ -57,63 +62,32 @@ def prepare_tasks(
     suites, tasks = expand(specs, allow_missing=allow_missing)
     prepared = [task.prepare(scorer_by_name=scorer_by_name) for task in tasks]
     return PreparedPlan(
-        columns=tuple(Column(task=p, instances=p.select(limit), total=p.total) for p in prepared),
+        columns=tuple(
+            Column(task=p, instances=p.select(limit), total=p.total, epochs=(epochs or {}).get(p.task.spec))
+            for p in prepared
+        ),
         tasks=tuple(prepared),
         suites=tuple(suites),
         warnings=tuple(w for p in prepared for w in p.warnings),
     )
 
 
-async def check(
-    plan: PreparedPlan,
-    arms: Sequence[ArmPlan],
-    harness: Harness,
-    *,
-    skip_unavailable: bool,
-    needs_chat: bool = False,
-    needs_tools: bool = False,
-) -> PreparedPlan:
+async def check(plan: PreparedPlan, arms: Sequence[ArmPlan], *, skip_unavailable: bool) -> PreparedPlan:
     """Check every task against every arm and this machine.
+
+    What a provider only learns of its model when it starts (`learns`) is checked then, still before the first token.
 
     Args:
         skip_unavailable: Leave out what cannot run, by name, instead of refusing the whole.
-        needs_chat: Whether the harness's scaffold goes on with a chat, whatever the task.
-        needs_tools: Whether the model has to be able to call tools. What a provider only learns of its model when it
-            starts (`learns`) is checked then, still before the first token.
 
     Raises:
         CapabilityError: All problems, one a line; or that nothing is left to run.
     """
     problems: dict[str, list[str]] = {}
     for task in plan.tasks:
-        spec = task.task.spec
-        if task.needs_sandbox:
-            mode = sandbox_spec(harness).mode
-            probe = await available(mode)
-            if not probe.ok:
-                problems.setdefault(spec, []).append(
-                    f"{spec} runs what a model wrote and needs a sandbox, but {mode} does not work here: "
-                    f"{probe.reason}. {probe.how_to_get}".rstrip()
-                )
-        if needs_chat and task.capability != "chat":
-            problems.setdefault(spec, []).append(
-                f"{spec} is asked as {task.capability}, and the scaffold {harness.scaffold} of harness "
-                f"'{harness.name}' needs a chat; use --harness default, or a variant with a chat formatter"
-            )
-        for arm in arms:
-            able = arm.provider.capabilities | getattr(arm.provider, "learns", frozenset())
-            if needs_tools and "tools" not in able:
-                problems.setdefault(spec, []).append(
-                    f"harness '{harness.name}' has tools, which {arm.spec.text} cannot call "
-                    f"(it does {', '.join(sorted(able))})"
-                )
-            if task.capability not in able and not hasattr(arm.provider, "probe"):
-                problems.setdefault(spec, []).append(
-                    f"{spec} needs {task.capability}, which {arm.spec.text} cannot do "
-                    f"(it does {', '.join(sorted(arm.provider.capabilities))})"
-                )
-        if isinstance(task.task, ExternalEval) and (found := await external_problems(task.task, harness)):
-            problems.setdefault(spec, []).extend(found)
+        found = [line for arm in arms async for line in _problems(task, arm)]
+        if found:
+            problems[task.task.spec] = found
     if not problems:
         return plan
     lines = tuple(dict.fromkeys(line for group in problems.values() for line in group))
@@ -131,15 +105,35 @@ async def check(
     )
 
 
-def sandbox_spec(harness: Harness) -> SandboxSpec:
-    """The sandbox a harness asks for; bubblewrap where it leaves it open."""
-    mode = harness.sandbox or "bubblewrap"
-    if mode == "none":
-        raise CapabilityError(
-            f"harness '{harness.name}' has no sandbox (sandbox=none), and a task or a tool needs one; "
-            "leave it out, or choose another with -o sandbox=bubblewrap"
+async def _problems(task: PreparedTask, arm: ArmPlan) -> AsyncIterator[str]:
+    """Why an arm cannot do a task here."""
+    spec, harness = task.task.spec, arm.setting.harness
+    if task.needs_sandbox:
+        mode = sandbox_spec(harness).mode
+        probe = await available(mode)
+        if not probe.ok:
+            yield (
+                f"{spec} runs what a model wrote and needs a sandbox, but {mode} does not work here: "
+                f"{probe.reason}. {probe.how_to_get}".rstrip()
+            )
+    if harness.scaffold != "single_turn" and task.capability != "chat":
+        yield (
+            f"{spec} is asked as {task.capability}, and the scaffold {harness.scaffold} of harness "
+            f"'{harness.name}' needs a chat; use --harness default, or a variant with a chat formatter"
         )
-    return decode({**harness.sandbox_options, "mode": mode}, SandboxSpec, f"harness '{harness.name}': sandbox_options")
+    able = arm.provider.capabilities | getattr(arm.provider, "learns", frozenset())
+    if arm.acting.tools.tools and "tools" not in able:
+        yield (
+            f"harness '{harness.name}' has tools, which {arm.spec.text} cannot call (it does {', '.join(sorted(able))})"
+        )
+    if task.capability not in able and not hasattr(arm.provider, "probe"):
+        yield (
+            f"{spec} needs {task.capability}, which {arm.spec.text} cannot do "
+            f"(it does {', '.join(sorted(arm.provider.capabilities))})"
+        )
+    if isinstance(task.task, ExternalEval):
+        for line in await external_problems(task.task, harness):
+            yield line
 
 
 def task_folders(plan: PreparedPlan) -> list[Path]:

@@ -10,9 +10,33 @@ from collections.abc import Callable
 
 import msgspec
 
+from weigh.define.harness import Harness
+from weigh.records.arm import Axis
 from weigh.records.run import Run
 from weigh.records.trial import Trial
 from weigh.records.usage import Usage
+from weigh.records.workspace import Workspace
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """One way in which every model of a run is asked; a run has one, a study one for each point of its axes.
+
+    Attributes:
+        harness: How tasks are run.
+        axes: What an arm of this setting has as axes besides the model's and the harness (`revision`, `tier`, ...).
+        workspace: What each trial's sandbox starts with.
+        name: What is put behind the model's name in the arm's id; made of the axes where it is empty.
+    """
+
+    harness: Harness
+    axes: dict[str, Axis] = {}
+    workspace: Workspace | None = None
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """Name of the setting within its run; empty for the only one."""
+        return self.name or "/".join(str(value) for value in self.axes.values() if value is not None)
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +51,9 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         seed: Sampling seed of the first epoch; later epochs count up from it.
         temperature, max_tokens: Override what the tasks say.
         concurrency: Trials in flight; None leaves it to provider and harness.
+        task_epochs: The same by task, where a task is repeated more or less often.
         harness: A preset's name or a file.
+        settings: Instead of `harness` and `overrides`: every model is run in each of them.
         overrides: `key=value` changes of the harness (`-o`).
         name, group, tags: For people.
         dry_run: Plan, say what would run, and stop.
@@ -43,12 +69,14 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     store: str = "weigh-store"
     limit: str | int | float | None = None
     epochs: int = 1
+    task_epochs: dict[str, int] = {}
     seed: int | None = None
     temperature: float | None = None
     max_tokens: int | None = None
     concurrency: int | None = None
     harness: str = "default"
     overrides: tuple[str, ...] = ()
+    settings: tuple[Setting, ...] = ()
     name: str | None = None
     group: str | None = None
     tags: tuple[str, ...] = ()

@@ -13,8 +13,8 @@ from weigh.define.registry import resolve
 from weigh.execute.sandboxes.planner import SandboxPlanner
 from weigh.pipeline.finishing import finish_run
 from weigh.pipeline.helpers import Helpers
-from weigh.pipeline.prepare import sandbox_spec
 from weigh.pipeline.reuse import rescore_trials
+from weigh.pipeline.sandbox import sandbox_spec
 from weigh.pipeline.scoring import Scoring, TaskKey
 from weigh.protocols import Scorer
 from weigh.records.errors import WeighError

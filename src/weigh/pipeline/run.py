@@ -11,31 +11,35 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Self
+from itertools import groupby, product
+from typing import Any, Self
 
 import msgspec
 
 from weigh.define.external import ExternalEval
-from weigh.define.harness import Harness, load_harness
+from weigh.define.harness import load_harness
 from weigh.execute.budget import Budget
 from weigh.execute.harness import Executor, OpenSandbox, bug_trial
+from weigh.execute.limiter import Limiter
 from weigh.execute.pool import Stopping, run_cells
 from weigh.execute.providers.registry import require_capabilities
-from weigh.execute.retry import RetryPolicy
+from weigh.execute.retry import Circuit, RetryPolicy
 from weigh.execute.sandboxes.planner import SandboxPlanner
+from weigh.execute.sandboxes.seed import seed
+from weigh.execute.sandboxes.spec import SandboxSpec
 from weigh.execute.scaffolds.registry import make_scaffold
 from weigh.execute.stop import StopSignal
-from weigh.pipeline.acting import Acting, find_acting, own_code, together
+from weigh.pipeline.acting import Acting, find_acting, together
 from weigh.pipeline.arms import ArmPlan, Sampling, plan_arms, request_transform
 from weigh.pipeline.external import ExternalContext, run_external
 from weigh.pipeline.finishing import finish_run
 from weigh.pipeline.helpers import Helpers
 from weigh.pipeline.manifest import make_manifest
 from weigh.pipeline.planning import estimator, plan_rows, plan_warnings
-from weigh.pipeline.prepare import PreparedPlan, check, prepare_tasks, sandbox_spec, task_folders
+from weigh.pipeline.prepare import PreparedPlan, check, prepare_tasks, task_folders
 from weigh.pipeline.provenance import host_class, provenance, redact_command
 from weigh.pipeline.request import (
     ArmStarted,
@@ -46,18 +50,21 @@ from weigh.pipeline.request import (
     RunRequest,
     RunResult,
     SandboxesSeen,
+    Setting,
     TrialDone,
 )
 from weigh.pipeline.reuse import Reuse, Sorted, copy_block, rescore_trials, set_aside, sort_cells
+from weigh.pipeline.sandbox import sandbox_spec
 from weigh.pipeline.scoring import Scoring, check_helpers
 from weigh.pipeline.tally import Tally, count_plan
 from weigh.plan.cell import Cell
 from weigh.plan.matrix import Block, block_cells, blocks
-from weigh.protocols import Provider
-from weigh.records.errors import CapabilityError, Failure, WeighError
+from weigh.protocols import Provider, Sandbox
+from weigh.records.errors import CapabilityError, DefinitionError, Failure, WeighError
 from weigh.records.run import Invocation
 from weigh.records.trial import Trial, join_spec
 from weigh.records.usage import Usage, add_usage
+from weigh.records.workspace import Workspace
 from weigh.store.done import Done, done
 from weigh.store.index import find_generations
 from weigh.store.journal import JournalWriter, repair
@@ -93,23 +100,24 @@ class Session:
         request: RunRequest,
         on_event: OnEvent,
         stop: StopSignal,
-        harness: Harness,
         arms: list[ArmPlan],
         prepared: PreparedPlan,
         helpers: Helpers,
-        acting: Acting,
     ) -> None:
         self.request, self.on_event, self.stop = request, on_event, stop
-        self.harness, self.arms, self.prepared, self.acting = harness, arms, prepared, acting
-        self.sampling = _sampling(request)
-        self.transform = request_transform(harness, self.sampling, acting.tools.specs)
+        self.arms, self.prepared = arms, prepared
+        # What settings share is asked of the first: how much goes on at a time, and what scoring runs in.
+        self.harness = arms[0].setting.harness
+        self.actings = list({id(a.acting): a.acting for a in arms}.values())
+        sampling = _sampling(request)
+        self.transforms = {a.arm.id: request_transform(a.setting.harness, sampling, a.acting.tools.specs) for a in arms}
         self.store = Store(request.store)
-        self.manifest = make_manifest(request, harness, arms, prepared)
+        self.manifest = make_manifest(request, arms, prepared)
         self.scoring = Scoring({(t.name, t.variant): t.scorers for t in prepared.tasks}, helpers=helpers)
         check_helpers(
             self.scoring,
             {(c.task.name, c.task.variant): c.instances[0][1] for c in prepared.columns if c.instances},
-            sandboxed=acting.sandbox is not None,
+            sandboxed=all(a.sandbox is not None for a in self.actings),
         )
         self.writer = f"{int(time.time())}-{secrets.token_hex(4)}"
         self.began = time.monotonic()
@@ -125,33 +133,39 @@ class Session:
     @classmethod
     async def plan(cls, request: RunRequest, on_event: OnEvent, stop: StopSignal) -> Self:
         """Resolve and check everything; nothing is written and no model is started."""
-        harness = load_harness(request.harness, request.overrides)
-        concurrency = request.concurrency or harness.concurrency
-        acting, problems = await find_acting(harness)
+        settings = request.settings or (Setting(harness=load_harness(request.harness, request.overrides)),)
+        actings: list[Acting] = []
+        problems: list[str] = []
+        for setting in settings:
+            acting, found = await find_acting(setting)
+            actings.append(acting)
+            problems += found
         errors: list[WeighError] = []
         arms: list[ArmPlan] = []
         prepared, helpers = PreparedPlan(columns=(), tasks=(), suites=()), Helpers()
         try:
-            arms = await plan_arms(request.models, harness, _sampling(request), concurrency, own_code(harness))
+            arms = await plan_arms(request.models, actings, _sampling(request), request.concurrency)
         except WeighError as error:
             errors.append(error)
         try:
             prepared = await check(
-                prepare_tasks(request.tasks, request.limit, allow_missing=request.skip_unavailable),
+                prepare_tasks(
+                    request.tasks,
+                    request.limit,
+                    epochs=request.task_epochs,
+                    allow_missing=request.skip_unavailable,
+                ),
                 arms,
-                harness,
                 skip_unavailable=request.skip_unavailable,
-                needs_chat=harness.scaffold != "single_turn",
-                needs_tools=bool(acting.tools.tools),
             )
         except WeighError as error:
             errors.append(error)
         try:
-            helpers = await Helpers.plan(harness.helpers, retries=harness.retries)
+            helpers = await Helpers.plan(_helpers(settings), retries=settings[0].harness.retries)
         except WeighError as error:
             errors.append(error)
         together(problems, errors)
-        return cls(request, on_event, stop, harness, arms, prepared, helpers, acting)
+        return cls(request, on_event, stop, arms, prepared, helpers)
 
     @property
     def blocks(self) -> Iterator[Block]:
@@ -160,7 +174,7 @@ class Session:
 
     def cells(self, block: Block) -> Iterator[Cell]:
         """The cells of a block, rendered."""
-        return block_cells(block, self.request.epochs, self.transform)
+        return block_cells(block, self.request.epochs, self.transforms[block.arm.id])
 
     def dry_result(self) -> RunResult:
         """The plan, with what the store has and an estimate of the tokens that remain."""
@@ -228,21 +242,25 @@ class Session:
         budget.start()
         renewal = asyncio.create_task(renew_leases(leases))
         try:
-            for arm in self.arms:
+            # One model at a time, with all arms it serves.
+            for _, group in groupby(self.arms, key=lambda a: id(a.provider)):
+                arms = list(group)
                 waiting = [
-                    b for b in blocks([arm.arm], self.prepared.columns) if fates is None or b.shard in fates.remaining
+                    b
+                    for b in blocks([a.arm for a in arms], self.prepared.columns)
+                    if fates is None or b.shard in fates.remaining
                 ]
                 if waiting:
-                    await self._run_arm(arm, waiting, reuse, journal, leases, budget)
+                    await self._run_arms_of_model(arms, waiting, reuse, journal, leases, budget)
                 if self.stop.requested:
                     break
         finally:
             renewal.cancel()
         return self.stop.reason
 
-    async def _run_arm(
+    async def _run_arms_of_model(
         self,
-        arm: ArmPlan,
+        arms: list[ArmPlan],
         waiting: list[Block],
         reuse: Reuse,
         journal: JournalWriter,
@@ -254,16 +272,18 @@ class Session:
             waiting = await self._copy(waiting, reuse, journal, leases)
         if not waiting:
             return
-        concurrency = self.request.concurrency or self.harness.concurrency or arm.provider.concurrency
+        concurrency = self.request.concurrency or self.harness.concurrency or arms[0].provider.concurrency
         concurrency = concurrency or DEFAULT_CONCURRENCY
+        wanted = {b.arm.id for b in waiting}
         async with AsyncExitStack() as stack:
-            executor = await self._open_arm(stack, arm, concurrency)
-            waiting = await self._run_programs(waiting, executor.provider, concurrency, reuse, journal, leases, budget)
+            executors = await self._open_arms(stack, [a for a in arms if a.arm.id in wanted], concurrency)
+            provider = next(iter(executors.values())).provider
+            waiting = await self._run_programs(waiting, provider, concurrency, reuse, journal, leases, budget)
             while waiting:
                 contested: list[Block] = []
                 await run_cells(
                     self._claimed_cells(waiting, contested, reuse, leases),
-                    executor.execute,
+                    lambda cell: executors[cell.arm].execute(cell),
                     journal,
                     concurrency=concurrency,
                     on_bug=partial(bug_trial, self.manifest.id),
@@ -281,33 +301,51 @@ class Session:
                 if waiting:
                     await self.stop.sleep(POLL_SECONDS)
 
-    async def _open_arm(self, stack: AsyncExitStack, arm: ArmPlan, concurrency: int) -> Executor:
-        """Start a model until the stack closes; gives what executes its cells."""
+    async def _open_arms(self, stack: AsyncExitStack, arms: Sequence[ArmPlan], concurrency: int) -> dict[str, Executor]:
+        """Start the model of some arms until the stack closes; gives what executes each arm's cells."""
         began = time.monotonic()
         try:
-            provider = await stack.enter_async_context(arm.provider)
+            provider = await stack.enter_async_context(arms[0].provider)
         except Failure as failure:
-            raise CapabilityError(f"{arm.spec.text} did not start: {failure.error.message}") from failure
+            raise CapabilityError(f"{arms[0].spec.text} did not start: {failure.error.message}") from failure
         for task in self.prepared.tasks:
             await require_capabilities(provider, [task.capability], task.task.spec)
-        if self.acting.tools.tools:
-            await require_capabilities(provider, ["tools"], f"harness '{self.harness.name}'")
-        open_sandbox = self._trial_sandboxes()
-        self.on_event(ArmStarted(arm=arm.arm.id, seconds=time.monotonic() - began))
+        limiter, circuit = Limiter(concurrency), Circuit()
+        return {
+            arm.arm.id: await self._open_arm(stack, arm, provider, limiter, circuit, time.monotonic() - began)
+            for arm in arms
+        }
+
+    async def _open_arm(
+        self, stack: AsyncExitStack, arm: ArmPlan, provider: Provider, limiter: Limiter, circuit: Circuit, took: float
+    ) -> Executor:
+        """Start what an arm has besides its model, which took `took` seconds to start."""
+        began = time.monotonic()
+        harness, acting = arm.setting.harness, arm.acting
+        if acting.tools.tools:
+            await require_capabilities(provider, ["tools"], f"harness '{harness.name}'")
+        scaffold: Any = make_scaffold(harness.scaffold, harness.scaffold_options)
+        if hasattr(scaffold, "__aenter__"):
+            scaffold = await stack.enter_async_context(scaffold)
+        open_sandbox = self._trial_sandboxes(arm, scaffold)
+        self.on_event(ArmStarted(arm=arm.arm.id, seconds=took + time.monotonic() - began))
         return Executor(
             provider,
-            make_scaffold(self.harness.scaffold, self.harness.scaffold_options),
+            scaffold,
             run=self.manifest.id,
             score=self.scoring.score,
             no_match=self.scoring.no_match,
-            concurrency=concurrency,
-            seconds=self.harness.limits.seconds,
-            retry=RetryPolicy(retries=self.harness.retries),
+            concurrency=limiter.maximum,
+            seconds=harness.limits.seconds,
+            retry=RetryPolicy(retries=harness.retries),
+            circuit=circuit,
+            limiter=limiter,
             stop=self.stop,
             open_sandbox=open_sandbox,
-            tools=self.acting.tools,
+            tools=acting.tools,
             helpers=self.scoring.helpers,
-            limits=self.harness.limits,
+            limits=harness.limits,
+            workspace=arm.setting.workspace,
         )
 
     async def _run_programs(
@@ -323,8 +361,8 @@ class Session:
         """Work through the blocks of tasks that bring their own program; returns the others."""
         programs = {(t.name, t.variant): t.task for t in self.prepared.tasks if isinstance(t.task, ExternalEval)}
         left = [b for b in waiting if (b.column.task.name, b.column.task.variant) not in programs]
-        for key, task in programs.items():
-            own = [b for b in waiting if (b.column.task.name, b.column.task.variant) == key]
+        for (key, task), arm in product(programs.items(), dict.fromkeys(b.arm.id for b in waiting)):
+            own = [b for b in waiting if (b.column.task.name, b.column.task.variant) == key and b.arm.id == arm]
             while own and not self.stop.requested:
                 contested: list[Block] = []
                 context = ExternalContext(
@@ -337,7 +375,7 @@ class Session:
                     stop=self.stop,
                     concurrency=concurrency,
                     retries=self.harness.retries,
-                    transform=self.transform,
+                    transform=self.transforms[arm],
                     notice=lambda text: self.on_event(Notice(text=text)),
                     spent=self.usages.append,
                 )
@@ -397,21 +435,31 @@ class Session:
             self.scoring.sandboxes, self.scoring.sandbox = self.planner, sandbox_spec(self.harness)
         await stack.enter_async_context(self.planner)
         await stack.enter_async_context(self.scoring.helpers)
-        await stack.enter_async_context(self.acting.servers)
+        for acting in self.actings:
+            await stack.enter_async_context(acting.servers)
 
-    def _trial_sandboxes(self) -> OpenSandbox | None:
-        """What gives each trial a sandbox of its own; None when the harness needs none."""
-        spec = self.acting.sandbox
+    def _trial_sandboxes(self, arm: ArmPlan, scaffold: Any) -> OpenSandbox | None:
+        """What gives each trial a sandbox of its own; None when the arm needs none."""
+        spec, workspace = arm.acting.sandbox, arm.setting.workspace
         if spec is None:
             return None
-        return lambda cell: self.planner.lease(join_spec(cell.task, cell.variant), spec)
+        if hasattr(scaffold, "sandbox"):
+            spec = scaffold.sandbox(spec, workspace)
+        return partial(self._seeded, spec, workspace)
+
+    @asynccontextmanager
+    async def _seeded(self, spec: SandboxSpec, workspace: Workspace | None, cell: Cell) -> AsyncIterator[Sandbox]:
+        """A sandbox with what the trial starts with."""
+        async with self.planner.lease(join_spec(cell.task, cell.variant), spec) as sandbox:
+            await seed(sandbox, workspace, cell.instance)
+            yield sandbox
 
     def _executors(self) -> int:
         """How many sandboxes may be at work at one time."""
         asked = self.request.concurrency or self.harness.concurrency or DEFAULT_CONCURRENCY
         cores = max(4, 2 * (os.cpu_count() or 1))
         # An agent's sandbox mostly waits for the model; one that only tests what was written computes.
-        return self.harness.executors or (asked if self.acting.sandbox is not None else cores)
+        return self.harness.executors or (asked if any(a.sandbox for a in self.actings) else cores)
 
     async def _rescore(self, folder: RunFolder, fates: Sorted, journal: JournalWriter) -> None:
         if not fates.rescore:
@@ -462,7 +510,7 @@ class Session:
                 "seed": asked.seed,
                 "temperature": asked.temperature,
                 "concurrency": asked.concurrency,
-                "helpers": self.harness.helpers,
+                "helpers": _helpers([a.setting for a in self.arms]),
                 "host_class": host_class(),
             },
             metrics={t.task.spec: t.info().metrics for t in self.prepared.tasks},
@@ -512,6 +560,22 @@ async def renew_leases(leases: Leases) -> None:
     while True:
         await asyncio.sleep(LEASE_SECONDS / 4)
         leases.renew()
+
+
+def _helpers(settings: Sequence[Setting]) -> dict[str, str]:
+    """The helper models of all settings; a run has one for each role.
+
+    Raises:
+        DefinitionError: Two settings want different ones.
+    """
+    found: dict[str, str] = {}
+    for setting in settings:
+        for role, model in setting.harness.helpers.items():
+            if found.setdefault(role, model) != model:
+                raise DefinitionError(
+                    f"the settings of one run have two models for the role '{role}': {found[role]}, {model}"
+                )
+    return found
 
 
 def _sampling(request: RunRequest) -> Sampling:

@@ -52,7 +52,7 @@ def count_plan(stored: Done, arms: Sequence[ArmPlan], columns: Sequence[Column],
     for arm in arms:
         for column in columns:
             for _, instance in column.instances:
-                for epoch in range(epochs):
+                for epoch in range(column.epochs or epochs):
                     planned += 1
                     entry = stored.get((arm.arm.id, column.task.name, column.task.variant, instance.id, epoch))
                     if entry is None:

@@ -39,12 +39,13 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
         task: Renders requests.
         instances: (position in the whole task, instance), in the order to run them.
         total: How many instances the task has in all.
-        system_prompt: Put before the messages of a chat by the harness; part of the rendered request.
+        epochs: How often each is asked; None is as often as the run says.
     """
 
     task: Renderable
     instances: Sequence[tuple[int, Instance]]
     total: int
+    epochs: int | None = None
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +97,7 @@ def block_cells(block: Block, epochs: int, transform: Transform | None = None) -
     """The cells of one block, the epochs of an instance next to each other.
 
     Args:
+        epochs: Where the block's task does not say its own.
         transform: What the harness adds to a rendered request (system prompt, tools).
     """
     task, arm = block.column.task, block.arm
@@ -105,7 +107,7 @@ def block_cells(block: Block, epochs: int, transform: Transform | None = None) -
         if transform is not None:
             request = transform(request)
         content = task.instance_digest(instance)
-        for epoch in range(epochs):
+        for epoch in range(block.column.epochs or epochs):
             seeded = with_epoch_seed(request, epoch)
             yield Cell(
                 generation_key(arm.digest, instance.id, content, seeded, epoch),
@@ -121,4 +123,4 @@ def block_cells(block: Block, epochs: int, transform: Transform | None = None) -
 
 def count_cells(arms: Collection[Arm], columns: Collection[Column], epochs: int) -> int:
     """How many cells the matrix has."""
-    return len(arms) * epochs * sum(len(c.instances) for c in columns)
+    return len(arms) * sum((c.epochs or epochs) * len(c.instances) for c in columns)

@@ -19,6 +19,7 @@ from weigh.execute.sandboxes.cgroup import Cgroup, cgroup_parents
 from weigh.execute.sandboxes.folder import DiskWatch, home, inside, read_below, remove_folder, write_below
 from weigh.execute.sandboxes.process import Ended, run_process
 from weigh.execute.sandboxes.seccomp import seccomp_filter
+from weigh.execute.sandboxes.seed import copy_folder
 from weigh.execute.sandboxes.spec import WORKSPACE, SandboxSpec
 from weigh.protocols import ExecResult
 from weigh.records.errors import CapabilityError, Error, Failure
@@ -63,6 +64,12 @@ class BubblewrapSandbox:
             for group in self._cgroup.folders:
                 home().note_cgroup(group)
         self._program, self._fixed = program, self._arguments(self._folder)
+        if self.spec.folder is not None:
+            try:
+                await copy_folder(self.spec.folder, self._folder / "work")
+            except BaseException:
+                await self.__aexit__()
+                raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -181,18 +188,20 @@ class BubblewrapSandbox:
         ]  # fmt: skip
         for name in ("passwd", "group", "hosts"):
             found += ["--ro-bind", str(folder / "etc" / name), f"/etc/{name}"]
-        for path in (*((python,) if python and not spec.root else ()), *spec.readonly):
-            found += ["--ro-bind", path, path]
         for name, target in (("work", WORKSPACE), ("home", HOME), ("tmp", "/tmp")):
             found += ["--bind", str(folder / name), target]
+        # After these, since a folder to be shown may lie below one of their places.
+        for path in (*((python,) if python and not spec.root else ()), *spec.readonly):
+            found += ["--ro-bind", path, path]
         if spec.network == "open":
             found += ["--share-net", "--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf"]
         if spec.network == "gateway":
             if not spec.gateway_socket:
                 raise CapabilityError("a sandbox with network `gateway` needs the gateway's socket (gateway_socket)")
             found += ["--bind", spec.gateway_socket, GATEWAY]
-        path = "/usr/local/bin:/usr/bin:/bin"
-        settings = {"PATH": f"{python}/bin:{path}" if python and not spec.root else path, "HOME": HOME,
+        own = (f"{python}/bin",) if python and not spec.root else ()
+        path = ":".join((*spec.path, *own, "/usr/local/bin:/usr/bin:/bin"))
+        settings = {"PATH": path, "HOME": HOME,
                     "USER": "user", "LANG": "C.UTF-8", "TMPDIR": "/tmp", **spec.env}  # fmt: skip
         # Started by root, the user inside is root to the kernel's own files: /proc/sys has to be read-only as well.
         found += ["--remount-ro", "/proc", "--remount-ro", "/", "--clearenv"]

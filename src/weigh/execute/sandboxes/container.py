@@ -19,6 +19,7 @@ import msgspec
 
 from weigh.execute.sandboxes.folder import DiskWatch, home, inside, read_below, remove_folder, write_below
 from weigh.execute.sandboxes.process import Ended, run_process
+from weigh.execute.sandboxes.seed import copy_folder
 from weigh.execute.sandboxes.spec import WORKSPACE, SandboxSpec
 from weigh.protocols import ExecResult
 from weigh.records.errors import CapabilityError, Error, Failure
@@ -64,7 +65,13 @@ class ContainerSandbox:
         work.mkdir()
         if os.getuid() == 0:
             os.chown(work, _USER, _USER)
-        await self._start()
+        try:
+            if self.spec.folder is not None:
+                await copy_folder(self.spec.folder, work, owner=_USER if os.getuid() == 0 else None)
+            await self._start()
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -208,6 +215,11 @@ class ContainerSandbox:
             found += ["-v", f"{spec.gateway_socket}:/run/weigh/gateway.sock"]
         for path in spec.readonly:
             found += ["-v", f"{path}:{path}:ro"]
+        if spec.path:
+            found += [
+                "-e",
+                "PATH=" + ":".join((*spec.path, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")),
+            ]
         for key, value in spec.env.items():
             found += ["-e", f"{key}={value}"]
         if spec.cpu_seconds is not None:

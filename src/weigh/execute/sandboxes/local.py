@@ -15,6 +15,7 @@ from pathlib import Path
 
 from weigh.execute.sandboxes.folder import MARKER, DiskWatch, home, inside, read_below, remove_folder, write_below
 from weigh.execute.sandboxes.process import run_process
+from weigh.execute.sandboxes.seed import copy_folder
 from weigh.execute.sandboxes.spec import SandboxSpec
 from weigh.protocols import ExecResult
 from weigh.records.errors import Error, Failure
@@ -43,6 +44,12 @@ class LocalSandbox:
         for name in ("work", "home", "tmp"):
             (self._folder / name).mkdir()
         self._disk = DiskWatch(self._folder, size=self.spec.disk_mb << 20, files=self.spec.files)
+        if self.spec.folder is not None:
+            try:
+                await copy_folder(self.spec.folder, self._folder / "work")
+            except BaseException:
+                await self.__aexit__()
+                raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -65,7 +72,7 @@ class LocalSandbox:
         where = folder / "work" if cwd in (None, ".") else folder / "work" / inside(cwd or "")
         python = str(Path(sys.executable).parent)
         settings = {
-            "PATH": f"{python}:/usr/local/bin:/usr/bin:/bin",
+            "PATH": ":".join((*spec.path, python, "/usr/local/bin:/usr/bin:/bin")),
             "HOME": str(folder / "home"),
             "TMPDIR": str(folder / "tmp"),
             "LANG": "C.UTF-8",

@@ -44,8 +44,8 @@ class ModalSandbox:
         self._sandbox: Any = None
 
     async def __aenter__(self) -> ModalSandbox:
-        if self.spec.network == "gateway" or self.spec.root or self.spec.readonly:
-            raise CapabilityError("a sandbox on Modal has no gateway, root or readonly folders; use bubblewrap")
+        if self.spec.network == "gateway" or self.spec.root or self.spec.readonly or self.spec.path or self.spec.folder:
+            raise CapabilityError("a sandbox on Modal has no gateway and no folders of this machine; use bubblewrap")
         modal = self._modal = self._modal or _package()
         try:
             app = await modal.App.lookup.aio(APP, create_if_missing=True)

@@ -25,7 +25,7 @@ from weigh.execute.sandboxes.spec import SandboxSpec
 from weigh.protocols import Sandbox
 from weigh.records.errors import Error, Failure
 
-_SAME = ("mode", "image", "root", "network", "gateway_socket", "env", "readonly", "reuse")
+_SAME = ("mode", "image", "root", "network", "gateway_socket", "env", "readonly", "path", "folder", "reuse")
 _AT_LEAST = ("memory_mb", "pids", "file_size_mb", "disk_mb", "files", "wall_seconds")
 
 

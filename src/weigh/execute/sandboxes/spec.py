@@ -29,6 +29,8 @@ class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         cpu_seconds: CPU time of each process; None leaves it to the deadline.
         wall_seconds: The deadline of a command that is given none.
         env: Variables set inside; nothing else of the host's is.
+        path: Folders in front of the program search path inside.
+        folder: A folder of the host whose content the workspace starts with.
         readonly: Further host paths that are visible, read-only, at the same place.
         reuse: Whether one sandbox may serve several trials after another. Only for tasks that leave nothing behind.
     """
@@ -46,6 +48,8 @@ class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     cpu_seconds: int | None = None
     wall_seconds: float = 60.0
     env: dict[str, str] = {}
+    path: tuple[str, ...] = ()
+    folder: str | None = None
     readonly: tuple[str, ...] = ()
     reuse: bool = False
 
