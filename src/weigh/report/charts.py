@@ -1,0 +1,146 @@
+"""Charts as plain data: numbers in, a Vega-Lite specification out, the same on the page and on paper.
+
+`assets/charts.json` holds every chart once, with `$names` where something is filled in. The page fills them in its
+browser, this module in Python; both by the rule of `fill`. A row of a chart is a plain dictionary; which fields it has
+is said at each function. Numbers are shown as they come: nothing is computed here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+Theme = Literal["light", "dark", "paper"]
+Row = Mapping[str, Any]
+Spec = dict[str, Any]
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+VERDICTS = ("better", "worse", "equivalent", "unresolved", "withheld")
+SHAPES = ("triangle-up", "triangle-down", "square", "circle", "cross")
+PERCENT, PLAIN, COUNT = ".0%", "~g", "~s"
+POINTS = "datum.value == 0 ? '0' : format(100 * datum.value, '+~g')"
+"""Differences of proportions, in percentage points."""
+SIGNED = "datum.value == 0 ? '0' : format(datum.value, '+~g')"
+
+
+@cache
+def templates() -> dict[str, Any]:
+    """The file with all charts: `charts`, `themes`, `config`."""
+    text = (files("weigh.report") / "assets" / "charts.json").read_text(encoding="utf-8")
+    made: dict[str, Any] = json.loads(text)
+    return made
+
+
+def fill(template: Any, values: Mapping[str, Any]) -> Any:
+    """A copy of a template in which every text that is exactly `$name` is replaced by the value of that name.
+
+    Raises:
+        KeyError: A name has no value.
+    """
+    if isinstance(template, str) and template.startswith("$"):
+        return values[template[1:]]
+    if isinstance(template, list):
+        return [fill(part, values) for part in template]
+    if isinstance(template, dict):
+        return {key: fill(part, values) for key, part in template.items()}
+    return template
+
+
+def chart(name: str, data: Mapping[str, Sequence[Row]], values: Mapping[str, Any], theme: Theme = "paper") -> Spec:
+    """A whole specification.
+
+    Args:
+        name: A key of `charts`.
+        data: The named tables of the chart; all have `rows`.
+        values: For the `$names`, colours excluded.
+        theme: Gives the colours.
+    """
+    colours = templates()["themes"][theme]
+    whole = {
+        **colours,
+        "verdicts": list(VERDICTS),
+        "verdict_shapes": list(SHAPES),
+        "verdict_colours": [colours[v] for v in VERDICTS],
+        **values,
+    }
+    return {
+        "$schema": SCHEMA,
+        "datasets": {table: [dict(row) for row in rows] for table, rows in data.items()},
+        "config": fill(templates()["config"], whole),
+        **fill(templates()["charts"][name], whole),
+    }
+
+
+def dots(
+    rows: Sequence[Row], *, x_title: str, percent: bool = False, width: int = 520, description: str = "",
+    theme: Theme = "paper",
+) -> Spec:  # fmt: skip
+    """Points with intervals, one line a category. Rows: `row`, `series`, `value`, `low`, `high`, `label`."""
+    series = _series(rows)
+    return chart("dots", {"rows": rows}, {
+        "series": series, "legend": _legend(series), "x_title": x_title, "format": PERCENT if percent else PLAIN,
+        "zero": False, "width": width, "description": description or x_title,
+    }, theme)  # fmt: skip
+
+
+def line(
+    rows: Sequence[Row], *, x_title: str, y_title: str, percent: bool = False, columns: int = 2, width: int = 300,
+    description: str = "", theme: Theme = "paper",
+) -> Spec:  # fmt: skip
+    """Points with intervals along an ordered axis. Rows: `panel`, `x`, `series`, `value`, `low`, `high`, `label`."""
+    series = _series(rows)
+    return chart("line", {"rows": rows}, {
+        "series": series, "legend": _legend(series), "x_title": x_title, "y_title": y_title, "columns": columns,
+        "format": PERCENT if percent else PLAIN, "zero": False, "width": width, "description": description or y_title,
+    }, theme)  # fmt: skip
+
+
+def forest(
+    rows: Sequence[Row], *, x_title: str, percent: bool = False, null: float = 0.0, width: int = 520,
+    description: str = "", theme: Theme = "paper",
+) -> Spec:  # fmt: skip
+    """Differences with intervals around a line of no difference. Rows: `row`, `value`, `low`, `high`, `verdict`,
+    `label`, and `band_low`, `band_high`: what is too small to have been seen (None where nobody knows)."""
+    return chart("forest", {"rows": rows}, {
+        "legend": {"values": [v for v in VERDICTS if any(r["verdict"] == v for r in rows)]}, "x_title": x_title,
+        "null": null, "label_expr": POINTS if percent else SIGNED, "width": width,
+        "description": description or x_title,
+    }, theme)  # fmt: skip
+
+
+def strip(
+    rows: Sequence[Row], boxes: Sequence[Row], *, x_title: str, log: bool = False, format: str = PLAIN,
+    width: int = 520, description: str = "", theme: Theme = "paper",
+) -> Spec:  # fmt: skip
+    """Every trial as a point, with a box. Rows: `row`, `value`, `jitter` (0 to 1). Boxes: `row`, `low`, `q1`,
+    `median`, `q3`, `high`, `label`. On a logarithmic scale values must be above 0."""
+    return chart("strip", {"rows": rows, "boxes": boxes}, {
+        "series": list(dict.fromkeys(b["row"] for b in boxes)), "x_title": x_title, "scale": "log" if log else "linear",
+        "format": format, "grid": not log, "width": width, "description": description or x_title,
+    }, theme)  # fmt: skip
+
+
+def pareto(
+    rows: Sequence[Row], front: Sequence[Row], *, x_title: str, y_title: str, percent: bool = False, log: bool = False,
+    format: str = PLAIN, width: int = 520, description: str = "", theme: Theme = "paper",
+) -> Spec:  # fmt: skip
+    """A score against a cost. Rows: `series`, `x`, `x_low`, `x_high`, `y`, `y_low`, `y_high`, `label`. Front: `x`, `y`
+    of the arms that no other one beats in both, by x."""
+    series = _series(rows)
+    return chart("pareto", {"rows": rows, "front": front}, {
+        "series": series, "legend": _legend(series), "x_title": x_title, "y_title": y_title,
+        "format": PERCENT if percent else PLAIN, "x_format": format, "scale": "log" if log else "linear",
+        "grid": not log, "width": width, "description": description or f"{y_title} against {x_title}",
+    }, theme)  # fmt: skip
+
+
+def _series(rows: Sequence[Row]) -> list[Any]:
+    return list(dict.fromkeys(row["series"] for row in rows))
+
+
+def _legend(series: Sequence[Any]) -> dict[str, Any] | None:
+    """A legend where there is something to tell apart."""
+    return {"columns": min(3, len(series))} if len(series) > 1 else None

@@ -1,0 +1,61 @@
+"""Charts are plain data: filled in completely, drawn by the renderer that paper uses, and by the page's own rule."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from weigh.report import charts
+
+ROWS = [
+    {"row": task, "series": arm, "value": 0.5, "low": 0.4, "high": 0.6, "label": f"{arm} on {task}"}
+    for task in ("sums", "words")
+    for arm in ("small", "large")
+]
+DIFFERENCE = {"row": "sums", "value": 0.1, "low": -0.1, "high": 0.3, "verdict": "unresolved", "label": "+10"}
+BOX = {"row": "small", "low": 1.0, "q1": 2.0, "median": 3.0, "q3": 4.0, "high": 9.0, "label": "median 3"}
+POINT = {"series": "small", "x": 10, "x_low": 8, "x_high": 12, "y": 0.5, "y_low": 0.4, "y_high": 0.6, "label": "small"}
+
+
+def specs() -> dict[str, dict[str, Any]]:
+    return {
+        "dots": charts.dots(ROWS, x_title="accuracy", percent=True),
+        "line": charts.line(
+            [{**r, "panel": r["row"], "x": "1B"} for r in ROWS], x_title="size", y_title="accuracy", percent=True
+        ),
+        "forest": charts.forest([{**DIFFERENCE, "band_low": -0.2, "band_high": 0.2}], x_title="B - A", percent=True),
+        "strip": charts.strip([{"row": "small", "value": 3.0, "jitter": 0.5}], [BOX], x_title="seconds", log=True),
+        "pareto": charts.pareto([POINT], [{"x": 10, "y": 0.5}], x_title="tokens", y_title="accuracy"),
+    }
+
+
+@pytest.mark.parametrize("name", ["dots", "line", "forest", "strip", "pareto"])
+def test_every_name_of_a_chart_is_filled_in(name: str) -> None:
+    text = json.dumps(specs()[name])
+    assert '"$' not in text.replace('"$schema"', "")
+    assert name in charts.templates()["charts"]
+
+
+def test_a_name_without_a_value_is_an_error() -> None:
+    with pytest.raises(KeyError, match="colour"):
+        charts.fill({"mark": {"color": "$colour"}}, {"width": 3})
+
+
+def test_no_chart_reaches_for_anything_outside() -> None:
+    text = json.dumps(charts.templates())
+    assert "url" not in text and "http" not in text
+
+
+@pytest.mark.parametrize("name", ["dots", "line", "forest", "strip", "pareto"])
+def test_paper_draws_it(name: str) -> None:
+    convert = pytest.importorskip("vl_convert")
+    svg = convert.vegalite_to_svg(specs()[name], vl_version="6.4")
+    assert svg.startswith("<svg") and "NaN" not in svg and "undefined" not in svg
+
+
+def test_colours_of_both_themes_name_the_same_things() -> None:
+    themes = charts.templates()["themes"]
+    assert set(themes["light"]) == set(themes["dark"]) == set(themes["paper"])
+    assert set(charts.VERDICTS) <= set(themes["light"])
