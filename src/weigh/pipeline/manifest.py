@@ -1,7 +1,6 @@
-"""The manifest of a run: made once, when it begins, and read with the metrics its tasks had last.
+"""The manifest of a run: made once, when it begins.
 
-Its id hashes arms and tasks, so that the same plan finds its folder again. Scorers are no part of a run's identity; so
-metrics that were edited since are kept with the invocation that used them.
+Its id hashes arms and tasks, so that the same plan finds its folder again.
 """
 
 from __future__ import annotations
@@ -9,26 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import msgspec
-
 from weigh.pipeline.arms import ArmPlan
 from weigh.pipeline.prepare import PreparedPlan
 from weigh.pipeline.request import RunRequest
 from weigh.records.digest import digest
 from weigh.records.run import Run
-from weigh.records.trial import join_spec
-from weigh.store.layout import Store, slug
-
-
-def current(store: Store, run: Run) -> Run:
-    """The run with its latest metrics. Raises `StoreError` when its folder cannot be read."""
-    tasks = list(run.tasks)
-    for invocation in store.open(run.id).invocations():
-        for index, task in enumerate(tasks):
-            metrics = invocation.metrics.get(join_spec(task.name, task.variant))
-            if metrics:
-                tasks[index] = msgspec.structs.replace(task, metrics=metrics)
-    return msgspec.structs.replace(run, tasks=tuple(tasks))
+from weigh.store.layout import slug
 
 
 def make_manifest(request: RunRequest, arms: Sequence[ArmPlan], prepared: PreparedPlan) -> Run:

@@ -15,7 +15,7 @@ import numpy as np
 
 from weigh.analyze.estimate import Estimate, Mde, estimate, estimate_epochs, mde, mde_unpaired_assumption
 from weigh.analyze.suite import Branch, Leaf, score_suite
-from weigh.pipeline.manifest import current
+from weigh.pipeline.latest import current
 from weigh.pipeline.questions import Errors, Questions, questions
 from weigh.records.run import MetricInfo, Run, SuiteNode, TaskInfo
 from weigh.records.trial import join_spec

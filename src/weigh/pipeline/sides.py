@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from weigh.pipeline.manifest import current
+from weigh.pipeline.latest import current
 from weigh.records.arm import Arm, Axis
 from weigh.records.errors import DefinitionError, StoreError, suggest
 from weigh.records.run import Run
