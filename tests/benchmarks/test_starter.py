@@ -63,13 +63,15 @@ def test_the_trivia_questions_are_the_same_in_both_forms() -> None:
     assert isinstance(request, LoglikelihoodRequest)
     assert request.continuations == tuple(" " + c for c in ranked.instances[0].choices)
     golds = [i.gold_answer for _, i in ranked.select()]
-    assert all(45 < golds.count(g) < 95 for g in range(4)), "no position is right much more often than another"
+    assert all(0.16 < golds.count(g) / len(golds) < 0.34 for g in range(4)), (
+        "no position is right much more often than another"
+    )
 
 
 async def test_the_generated_sums_are_right_and_stay_the_same() -> None:
     pytest.importorskip("reasoning_gym", reason="arithmetic needs reasoning-gym")
     task = prepared("arithmetic")
-    assert task.total == 80
+    assert task.total == 190
     assert task.digest == prepared("arithmetic").digest
     assert {i.metadata["kind"] for i in task.instances} == {"sums", "products"}
     for instance in task.instances:

