@@ -10,13 +10,14 @@ from typing import Any
 from weigh.analyze.estimate import Estimate
 from weigh.analyze.verdict import show_p
 from weigh.cli.compare_output import formatted
-from weigh.cli.compare_rows import percent, plain, points, signed, span
 from weigh.cli.flags import UsageError
 from weigh.cli.table import Column, Format, render
 from weigh.pipeline.compare import Options
+from weigh.pipeline.compare_rows import percent, plain, points, signed, span
 from weigh.pipeline.conclusion import is_proportion
 from weigh.pipeline.interaction import InteractionReport, compare_along, is_cost
-from weigh.pipeline.matrix import MatrixReport, MatrixRow, compare_many, pair_name
+from weigh.pipeline.matrix import MatrixReport, MatrixRow, compare_many
+from weigh.pipeline.matrix_rows import matrix_rows
 from weigh.pipeline.paths import PREFIX, PathReport, compare_paths
 from weigh.pipeline.sides import Side
 from weigh.records.run import MetricInfo
@@ -44,37 +45,6 @@ def letter(index: int) -> str:
     """A, B, ... Z, AA, AB ..."""
     first, last = divmod(index, 26)
     return (chr(64 + first) if first else "") + chr(65 + last)
-
-
-def matrix_rows(report: MatrixReport) -> list[dict[str, Any]]:
-    """One flat row a task and pair, for CSV and JSON; the difference is b - a."""
-    rows: list[dict[str, Any]] = []
-    for row in report.rows:
-        made = row.matrix.pairs if row.matrix else ()
-        base: dict[str, Any] = {
-            "kind": "suite" if row.is_suite else "task",
-            "task": row.task,
-            "metric": row.metric.name,
-        }
-        for one in made:
-            withheld = row.withheld.get(pair_name(one.a, one.b))
-            verdict = "withheld" if withheld else one.verdict
-            rows.append(base | {
-                "a": one.a, "b": one.b, "n": one.n, "mean_a": one.mean_a, "mean_b": one.mean_b,
-                "difference": one.difference, "low": one.low, "high": one.high, "ratio": None, "p": one.p,
-                "p_corrected": one.p_adjusted, "method": one.method, "wins": one.wins, "losses": one.losses,
-                "ties": one.ties, "mde80": one.mde80, "verdict": verdict, "reason": withheld,
-            })  # fmt: skip
-        for name, cost in row.costs.pairs.items() if row.costs else ():
-            b, _, a = name.partition(" against ")
-            withheld = row.withheld.get(name)
-            rows.append(base | {
-                "a": a, "b": b, "n": cost.n, "mean_a": cost.mean_a, "mean_b": cost.mean_b, "difference": cost.shift,
-                "low": cost.shift_low, "high": cost.shift_high, "ratio": cost.ratio, "p": cost.p,
-                "p_corrected": cost.p_adjusted, "method": cost.method, "wins": None, "losses": None, "ties": None,
-                "mde80": None, "verdict": "withheld" if withheld else cost.verdict, "reason": withheld or cost.reason,
-            })  # fmt: skip
-    return rows
 
 
 def matrix_text(report: MatrixReport, format: Format) -> str:

@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from weigh.cli.compare_rows import percent, plain
 from weigh.cli.table import Column, Format, render
+from weigh.pipeline.compare_rows import percent, plain
 from weigh.pipeline.conclusion import is_proportion
 from weigh.pipeline.power import DETECT, PowerReport, Row
 

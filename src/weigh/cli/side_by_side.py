@@ -11,10 +11,10 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-from weigh.cli.compare_rows import plain
 from weigh.cli.terminal import bold, count, is_colour, seconds
 from weigh.cli.words import many
 from weigh.pipeline.answers import Answer, Question
+from weigh.pipeline.compare_rows import plain
 from weigh.pipeline.diff import Diff
 
 RED, GREEN, END = "\x1b[31m", "\x1b[32m", "\x1b[0m"

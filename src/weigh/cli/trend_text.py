@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from weigh.analyze.verdict import show_p
-from weigh.cli.compare_rows import percent, plain, points, signed, span
 from weigh.cli.table import Column, Format, render
 from weigh.cli.words import few
+from weigh.pipeline.compare_rows import percent, plain, points, signed, span
 from weigh.pipeline.conclusion import amount, is_proportion
 from weigh.pipeline.trend import Line, Step, TrendReport
 from weigh.report.chart import Mark, Panel, draw, scale

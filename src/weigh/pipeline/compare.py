@@ -44,6 +44,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         errors: How failed trials count.
         method: As in `compare_pairs`.
         seed: Of the bootstrap and of Monte-Carlo permutations.
+        bootstrap: Whether to add bootstrap intervals (JSON has them; no table does).
     """
 
     tasks: tuple[str, ...] = ()
@@ -57,6 +58,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     errors: Errors = "exclude"
     method: str = "auto"
     seed: int = 0
+    bootstrap: bool = True
 
 
 class Pairing(msgspec.Struct, frozen=True, kw_only=True):
@@ -262,6 +264,7 @@ def compare_task(pairs: Aligned, options: Options, *, group: str | None = None, 
             method=options.method,
             lower_is_better=pairs.metric.lower_is_better,
             seed=options.seed,
+            bootstrap=options.bootstrap,
         )
     except ValueError as error:
         raise DefinitionError(f"task {pairs.task}: {error}") from None

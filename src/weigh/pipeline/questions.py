@@ -6,6 +6,7 @@ trials are left out unless the user says how to count them; what was left out is
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal
 
 import msgspec
@@ -50,6 +51,21 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
     def n(self) -> int:
         """How many questions have a value."""
         return int(self.values.size)
+
+    def only(self, keys: Collection[str]) -> Questions:
+        """Those of the questions whose keys are given."""
+        if not self.n:
+            return self
+        keep = np.isin(self.keys.astype(str), np.array(sorted(keys), dtype=str))
+        return msgspec.structs.replace(
+            self,
+            keys=self.keys[keep],
+            ids=self.ids[keep],
+            values=self.values[keep],
+            clusters=None if self.clusters is None else self.clusters[keep],
+            epochs=self.epochs[keep],
+            flat=self.flat[np.repeat(keep, self.epochs)],
+        )
 
     def epoch_lists(self) -> list[list[float]]:
         """The epochs of each question as lists."""

@@ -7,7 +7,7 @@ one is missing the row says which, and has none.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ from weigh.pipeline.questions import Errors, Questions, questions
 from weigh.records.run import MetricInfo, Run, SuiteNode, TaskInfo
 from weigh.records.trial import join_spec
 from weigh.records.usage import Usage
-from weigh.store.dataset import Dataset, Values, open_dataset
+from weigh.store.dataset import Dataset, open_dataset
 from weigh.store.layout import Store
 
 
@@ -107,30 +107,50 @@ def summarize(store: Store, run: Run, *, errors: Errors = "exclude", level: floa
     """
     run = current(store, run)
     with open_dataset(store, [run.id]) as data:
-        totals = _totals(data)
-        rows: list[Row] = []
-        by_arm: dict[tuple[str, str], dict[str, Row]] = {}
-        paired: dict[tuple[str, str], list[Questions]] = {}
-        for task in run.tasks:
-            spec = join_spec(task.name, task.variant)
-            for arm in run.arms:
-                for index, metric in enumerate(task.metrics):
-                    found = questions(_values(data, task, metric, arm.id), metric, errors)
-                    row = _row(
-                        run.id, arm.id, spec, metric, found, totals.get((arm.id, task.name, task.variant)), level
-                    )
-                    row = msgspec.structs.replace(row, primary=index == 0)
-                    rows.append(row)
-                    paired.setdefault((spec, metric.name), []).append(found)
-                    by_arm.setdefault((arm.id, metric.name if index else ""), {})[spec] = row
-        rows = [_with_mde(row, paired) for row in rows]
-        for suite in run.suites:
-            rows += [_suite_row(run.id, arm.id, suite, by_arm.get((arm.id, ""), {}), level) for arm in run.arms]
+        return summarize_run(data, run, arm_totals(data, run.id), errors=errors, level=level)
+
+
+def summarize_run(
+    data: Dataset,
+    run: Run,
+    totals: Totals,
+    *,
+    errors: Errors = "exclude",
+    level: float = 0.95,
+    keep: Mapping[tuple[str, str], Collection[str]] | None = None,
+) -> Summary:
+    """The same from a data set that is open, which may hold other runs too.
+
+    Args:
+        totals: Of this run, from `arm_totals`.
+        keep: By spec and metric: the keys of the only questions to count. A task that is not named has none.
+    """
+    rows: list[Row] = []
+    by_arm: dict[tuple[str, str], dict[str, Row]] = {}
+    paired: dict[tuple[str, str], list[Questions]] = {}
+    for task in run.tasks:
+        spec = join_spec(task.name, task.variant)
+        for arm in run.arms:
+            total = totals.get((arm.id, task.name, task.variant))
+            for index, metric in enumerate(task.metrics):
+                found = arm_questions(data, run, task, metric, arm.id, errors)
+                if keep is not None:
+                    found = found.only(keep.get((spec, metric.name), ()))
+                row = _row(run.id, arm.id, spec, metric, found, total, level)
+                row = msgspec.structs.replace(row, primary=index == 0)
+                rows.append(row)
+                paired.setdefault((spec, metric.name), []).append(found)
+                by_arm.setdefault((arm.id, metric.name if index else ""), {})[spec] = row
+    rows = [_with_mde(row, paired) for row in rows]
+    for suite in run.suites:
+        rows += [_suite_row(run.id, arm.id, suite, by_arm.get((arm.id, ""), {}), level) for arm in run.arms]
     return Summary(run=run, rows=tuple(rows), errors=errors, level=level)
 
 
-def _values(data: Dataset, task: TaskInfo, metric: MetricInfo, arm: str) -> Values:
-    return data.values(task.name, metric.scorer, variant=task.variant, arm=arm)
+def arm_questions(data: Dataset, run: Run, task: TaskInfo, metric: MetricInfo, arm: str, errors: Errors) -> Questions:
+    """One arm's questions of a task by a metric."""
+    values = data.values(task.name, metric.scorer, variant=task.variant, arm=arm, run=run.id)
+    return questions(values, metric, errors)
 
 
 def _row(
@@ -222,18 +242,19 @@ def _within(number: Estimate, bounds: tuple[float, float] | None) -> Estimate:
     return msgspec.structs.replace(number, low=max(number.low, bounds[0]), high=min(number.high, bounds[1]))
 
 
+Totals = Mapping[tuple[str, str, str], Mapping[str, Any]]
 _TOTALS = """
 select arm, task, variant, status, error_kind, count(*) as trials,
        sum("new") as "new", sum(cached) as cached, sum(generated) as generated,
        case when count(cost) = count(*) then sum(cost) end as cost
-from trials group by all
+from trials where run = ? group by all
 """
 
 
-def _totals(data: Dataset) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """Counts and costs of every arm on every task."""
+def arm_totals(data: Dataset, run: str) -> Totals:
+    """Counts and costs of every arm of a run on every task, by (arm, task, variant)."""
     totals: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for row in data.sql(_TOTALS):
+    for row in data.sql(_TOTALS, [run]):
         key = (row["arm"], row["task"], row["variant"])
         entry = totals.setdefault(key, {"failed": Counter(), "outcomes": Counter(), "usages": []})
         if row["status"] in ("error", "empty"):
@@ -242,7 +263,7 @@ def _totals(data: Dataset) -> dict[tuple[str, str, str], dict[str, Any]]:
             entry["outcomes"][row["status"]] += row["trials"]
         entry["usages"].append(row)
     for key, entry in totals.items():
-        entry["seconds"] = _in_flight(data, key)
+        entry["seconds"] = _in_flight(data, run, key)
         parts = entry.pop("usages")
         costs = [p["cost"] for p in parts]
         entry["usage"] = Usage(
@@ -254,12 +275,12 @@ def _totals(data: Dataset) -> dict[tuple[str, str, str], dict[str, Any]]:
     return totals
 
 
-def _in_flight(data: Dataset, key: tuple[str, str, str]) -> float | None:
+def _in_flight(data: Dataset, run: str, key: tuple[str, str, str]) -> float | None:
     """Length of the union of the intervals in which the trials of an arm on a task were in flight, in seconds."""
     found = data.arrays(
-        "select started, seconds from trials where arm = ? and task = ? and variant = ? "
+        "select started, seconds from trials where run = ? and arm = ? and task = ? and variant = ? "
         "and started is not null and seconds is not null order by started",
-        key,
+        (run, *key),
     )
     started, seconds = (np.ma.getdata(found[name]) for name in ("started", "seconds"))
     if not started.size:

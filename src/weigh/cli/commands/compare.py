@@ -7,10 +7,10 @@ import importlib
 
 from weigh.analyze.paired import METHODS
 from weigh.cli.compare_output import formatted, write
-from weigh.cli.compare_rows import flat_rows
 from weigh.cli.compare_text import report_text
 from weigh.cli.flags import add_format, add_store
 from weigh.pipeline.compare import Options, compare_sides, open_sides
+from weigh.pipeline.compare_rows import flat_rows
 from weigh.pipeline.conclusion import conclude
 from weigh.pipeline.sides import Side, find_sides
 from weigh.store.dataset import Dataset
