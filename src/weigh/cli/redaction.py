@@ -1,0 +1,59 @@
+"""The flags of commands that publish, and how what was found is shown."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+from weigh.cli.terminal import say
+from weigh.report.redact import Finding, Redactor, describe, load_settings, this_machine
+
+SHOWN = 20
+
+
+def add_redaction(parser: argparse.ArgumentParser) -> None:
+    """Add `--redact`, `--redact-pattern` and `--redact-file`."""
+    parser.add_argument(
+        "--redact", action="store_true",
+        help="replace secrets, your home folder, user and host name by placeholders (docs/redaction.md)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--redact-pattern", action="append", default=[], metavar="NAME=REGEX",
+        help="replace what matches, too (repeatable; implies --redact)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--redact-file",
+        type=Path,
+        metavar="FILE",
+        help="patterns, words and kinds to keep, in TOML, YAML or JSON (implies --redact)",
+    )
+
+
+def is_redacting(args: argparse.Namespace) -> bool:
+    """Whether the user asked for redaction."""
+    return bool(args.redact or args.redact_pattern or args.redact_file)
+
+
+def redactor_of(args: argparse.Namespace, hosts: Iterable[str] = ()) -> Redactor:
+    """The redactor that the flags ask for; without `--redact` it still serves to scan.
+
+    Args:
+        hosts: Names of hosts that the stored runs know.
+
+    Raises:
+        DefinitionError: The file or a pattern cannot be used.
+    """
+    return Redactor(this_machine(hosts), load_settings(args.redact_file, args.redact_pattern))
+
+
+def show_findings(findings: Iterable[Finding], *, replaced: bool) -> None:
+    """Say on stderr what was found, before anything is published."""
+    lines = describe(findings)
+    if not lines:
+        return
+    say("replaced:" if replaced else "found, and left as it is (--redact replaces it):")
+    for line in lines[:SHOWN]:
+        say(f"  {line}")
+    if len(lines) > SHOWN:
+        say(f"  and {len(lines) - SHOWN} more")
