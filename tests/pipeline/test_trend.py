@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,15 @@ import pytest
 from tests.pipeline.conftest import Bench
 from weigh.analyze.paired import compare_pairs
 from weigh.cli.main import main
-from weigh.cli.trend_text import flat_rows, picture, trend_text
+from weigh.cli.trend_plot import scale
+from weigh.cli.trend_text import flat_rows, trend_text
 from weigh.pipeline.axis import order_axis
+from weigh.pipeline.plot_scores import trend_drawing
 from weigh.pipeline.sides import Member
 from weigh.pipeline.trend import Options, TrendReport, trend
 from weigh.records.arm import Arm, Axis
-from weigh.records.errors import CapabilityError, DefinitionError
+from weigh.records.errors import DefinitionError
 from weigh.records.run import Run
-from weigh.report.chart import Mark, Panel, draw, png, scale
 
 
 def script(bench: Bench, name: str, right: int, options: str) -> str:
@@ -202,34 +202,22 @@ def test_the_picture_shows_what_the_table_says(bench: Bench) -> None:
     bench.rows(30)
     train(bench, {1: 6, 2: 7, 3: 22})
     report = follow(bench)
-    tree = ET.fromstring(picture(report))
-    space = "{http://www.w3.org/2000/svg}"
-    assert len(tree.findall(f".//{space}circle")) == 3
-    assert len([r for r in tree.iter(f"{space}rect") if r.get("class") == "band"]) == 2
-    titles = [t.text or "" for t in tree.iter(f"{space}title")]
-    assert titles[2].startswith("3: 0.7333 (n = 30); +50.0 points since 2") and titles[2].endswith("better")
-    rows = flat_rows(report, report.lines[0])
-    assert rows[2]["change"] == pytest.approx(0.5) and rows[0]["change"] is None
+    drawing = trend_drawing(report)
+    flat = flat_rows(report, report.lines[0])
+    assert [r["x"] for r in drawing.rows] == [1, 2, 3], "steps that are numbers lie as far apart as they are"
+    for name, column in (("value", "score"), ("low", "low"), ("high", "high"), ("band_low", "band_low")):
+        assert [r[name] for r in drawing.rows] == [r[column] for r in flat]
+    assert [r["verdict"] for r in drawing.rows] == ["first", "unresolved", "better"]
+    assert drawing.rows[2]["label"].startswith("3: 73.3 (") and "+50.0 since 2, better" in drawing.rows[2]["label"]
     plot = [line for line in trend_text(report, "table").split("\n") if "●" in line]
     assert len(plot) == 3 and plot[0].index("●") < plot[2].index("●")
 
 
-def test_chart_edges() -> None:
-    low, high, ticks = scale([Mark(label="x", y=0.31, low=0.28, high=0.34)])
-    assert low <= 0.28 and high >= 0.34 and ticks == [0.28, 0.3, 0.32, 0.34]
-    assert scale([Mark(label="x", y=None)])[:2] == (0.0, 1.0)
-    assert scale([Mark(label="x", y=0.0)])[0] < 0 < scale([Mark(label="x", y=0.0)])[1]
-    svg = draw([Panel(title="a < b & c", marks=(Mark(label="<1>", y=1.0), Mark(label="2", y=None)))])
-    assert ET.fromstring(svg) is not None
-
-
-def test_png(tmp_path: Path) -> None:
-    try:
-        data = png(draw([Panel(title="t", marks=(Mark(label="1", y=0.5),))]))
-    except CapabilityError as error:
-        assert "weigh[png]" in str(error)
-        pytest.skip("resvg-py is not installed")
-    assert data.startswith(b"\x89PNG")
+def test_the_scale_of_the_small_plot() -> None:
+    low, high = scale([0.31, 0.28, 0.34, None])
+    assert low == pytest.approx(0.28) and high == pytest.approx(0.34)
+    assert scale([None]) == (0.0, 1.0)
+    assert scale([0.0])[0] < 0 < scale([0.0])[1]
 
 
 def test_from_the_command_line(bench: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -18,6 +18,17 @@ DIFFERENCE = {"row": "sums", "value": 0.1, "low": -0.1, "high": 0.3, "verdict": 
 BOX = {"row": "small", "low": 1.0, "q1": 2.0, "median": 3.0, "q3": 4.0, "high": 9.0, "label": "median 3"}
 POINT = {"series": "small", "x": 10, "x_low": 8, "x_high": 12, "y": 0.5, "y_low": 0.4, "y_high": 0.6, "label": "small"}
 
+STEP = {
+    "panel": "sums",
+    "value": 0.5,
+    "low": 0.4,
+    "high": 0.6,
+    "band_low": None,
+    "band_high": None,
+    "verdict": "first",
+    "label": "x",
+}
+
 
 def specs() -> dict[str, dict[str, Any]]:
     return {
@@ -27,11 +38,14 @@ def specs() -> dict[str, dict[str, Any]]:
         ),
         "forest": charts.forest([{**DIFFERENCE, "band_low": -0.2, "band_high": 0.2}], x_title="B - A", percent=True),
         "strip": charts.strip([{"row": "small", "value": 3.0, "jitter": 0.5}], [BOX], x_title="seconds", log=True),
+        "trend": charts.trend(
+            [{**STEP, "x": 100}, {**STEP, "x": 250, "verdict": "better"}], x_title="step", y_title="s"
+        ),
         "pareto": charts.pareto([POINT], [{"x": 10, "y": 0.5}], x_title="tokens", y_title="accuracy"),
     }
 
 
-@pytest.mark.parametrize("name", ["dots", "line", "forest", "strip", "pareto"])
+@pytest.mark.parametrize("name", ["dots", "line", "forest", "strip", "pareto", "trend"])
 def test_every_name_of_a_chart_is_filled_in(name: str) -> None:
     text = json.dumps(specs()[name])
     assert '"$' not in text.replace('"$schema"', "")
@@ -48,7 +62,7 @@ def test_no_chart_reaches_for_anything_outside() -> None:
     assert "url" not in text and "http" not in text
 
 
-@pytest.mark.parametrize("name", ["dots", "line", "forest", "strip", "pareto"])
+@pytest.mark.parametrize("name", ["dots", "line", "forest", "strip", "pareto", "trend"])
 def test_paper_draws_it(name: str) -> None:
     convert = pytest.importorskip("vl_convert")
     svg = convert.vegalite_to_svg(specs()[name], vl_version="6.4")

@@ -1,4 +1,4 @@
-"""A trend as a person reads it: a table with a small plot in it, what is shown and what is not, and a picture."""
+"""A trend as a person reads it: a table with a small plot in it, and what is shown and what is not."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 from weigh.analyze.verdict import show_p
 from weigh.cli.table import Column, Format, render
+from weigh.cli.trend_plot import plot
 from weigh.cli.words import few
 from weigh.pipeline.compare_rows import percent, plain, points, signed, span
 from weigh.pipeline.conclusion import amount, is_proportion
-from weigh.pipeline.trend import Line, Step, TrendReport
-from weigh.report.chart import Mark, Panel, draw, scale
+from weigh.pipeline.trend import Line, TrendReport
 
 CORRECTIONS = {"holm": "Holm", "bh": "BH"}
 WIDTH = 118
@@ -33,10 +33,10 @@ def trend_text(report: TrendReport, format: Format) -> str:
         rows = flat_rows(report, line)
         shown = [_cells(row, line) for row in rows]
         if format == "table":
-            plots = _plot(line)
+            plots = plot(line)
             for row, text in zip(shown, plots[1:], strict=True):
                 row["plot"] = text
-        parts += [render(_columns(report, shown, _plot(line)[0] if format == "table" else ""), shown, format), ""]
+        parts += [render(_columns(report, shown, plot(line)[0] if format == "table" else ""), shown, format), ""]
         parts += [_filled(text, format) for text in _about(line)]
         parts += [_filled(text, format, "**") for text in [conclude(line, report)]] + [""]
     parts += [_filled(text, format) for text in _below(report)]
@@ -129,79 +129,6 @@ def _columns(report: TrendReport, shown: Sequence[dict[str, Any]], ends: str) ->
     hidden = {"p_corrected"} if report.options.correction == "none" or _tested(report) < 2 else set()
     filled = {key for row in shown for key, value in row.items() if value is not None}
     return [c for c in columns if c.key in filled - hidden]
-
-
-def _plot(line: Line) -> list[str]:
-    """The ends of the scale, then for each point its band (░), interval (├──┤) and score (●)."""
-    marks = _marks(line)
-    low, high, _ = scale(marks)
-    shape = percent if is_proportion(line.metric) else plain
-    ends = [shape(low), shape(high)]
-    rows = [ends[0] + " " * max(1, PLOT - len(ends[0]) - len(ends[1])) + ends[1]]
-
-    def at(value: float) -> int:
-        return min(PLOT - 1, max(0, round((value - low) / (high - low) * (PLOT - 1))))
-
-    for mark in marks:
-        cells = ["·"] * PLOT
-        if mark.band_low is not None and mark.band_high is not None:
-            for i in range(at(mark.band_low), at(mark.band_high) + 1):
-                cells[i] = "░"
-        if mark.low is not None and mark.high is not None:
-            first, last = at(mark.low), at(mark.high)
-            for i in range(first + 1, last):
-                cells[i] = "─" if cells[i] == "·" else "▒"
-            cells[first], cells[last] = "├", "┤"
-        if mark.y is not None:
-            cells[at(mark.y)] = "●"
-        rows.append("".join(cells))
-    return rows
-
-
-def _marks(line: Line) -> tuple[Mark, ...]:
-    marks = []
-    for point, step in zip(line.points, (None, *line.steps), strict=True):
-        score = "-" if point.estimate.mean is None else f"{point.estimate.mean:.4g}"
-        marks.append(
-            Mark(
-                label=point.label,
-                y=point.estimate.mean,
-                low=point.estimate.low,
-                high=point.estimate.high,
-                band_low=step.band_low if step else None,
-                band_high=step.band_high if step else None,
-                change=step.verdict if step else None,
-                title=f"{point.label}: {score} (n = {point.estimate.n})" + (f"; {_told(step, line)}" if step else ""),
-            )
-        )
-    return tuple(marks)
-
-
-def _told(step: Step, line: Line) -> str:
-    made = step.comparison
-    if made.difference is None:
-        return "no question in common with the point before"
-    p = made.p_adjusted if made.p_adjusted is not None else made.p
-    return f"{amount(made.difference, line.metric)} since {step.before}, p = {show_p(p)}, {step.verdict}"
-
-
-def picture(report: TrendReport) -> str:
-    """All lines as SVG."""
-    return draw([_panel(line, report) for line in report.lines])
-
-
-def _panel(line: Line, report: TrendReport) -> Panel:
-    values = [p.value for p in line.points]
-    numbers = [float(v) for v in values if isinstance(v, int | float)]
-    level = f"{100 * (1 - report.options.alpha):g} %"
-    return Panel(
-        title=_title(line),
-        subtitle=f"bars: {level} interval; grey: where the point would lie had nothing changed since the one before",
-        axis=report.axis,
-        percent=is_proportion(line.metric),
-        marks=_marks(line),
-        positions=tuple(numbers) if len(numbers) == len(values) and numbers == sorted(numbers) else None,
-    )
 
 
 def _about(line: Line) -> Iterator[str]:

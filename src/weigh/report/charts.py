@@ -20,7 +20,11 @@ Spec = dict[str, Any]
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 VERDICTS = ("better", "worse", "equivalent", "unresolved", "withheld")
 SHAPES = ("triangle-up", "triangle-down", "square", "circle", "cross")
-PERCENT, PLAIN, COUNT = ".0%", "~g", "~s"
+CHANGES = {"better": "better", "worse": "worse", "unresolved": "unresolved", "withheld": "withheld", "first": "soft"}
+"""Verdicts of a step, and the colour of each."""
+TICKS = 12
+"""So many values of an axis are named one by one."""
+PERCENT, PLAIN, COUNT = ".0%", ",~f", "~s"
 POINTS = "datum.value == 0 ? '0' : format(100 * datum.value, '+~g')"
 """Differences of proportions, in percentage points."""
 SIGNED = "datum.value == 0 ? '0' : format(datum.value, '+~g')"
@@ -134,6 +138,28 @@ def pareto(
         "series": series, "legend": _legend(series), "x_title": x_title, "y_title": y_title,
         "format": PERCENT if percent else PLAIN, "x_format": format, "scale": "log" if log else "linear",
         "grid": not log, "width": width, "description": description or f"{y_title} against {x_title}",
+    }, theme)  # fmt: skip
+
+
+def trend(
+    rows: Sequence[Row], *, x_title: str, y_title: str, percent: bool = False, columns: int = 1, width: int = 560,
+    height: int = 200, description: str = "", theme: Theme = "paper",
+) -> Spec:  # fmt: skip
+    """Points along an ordered axis, each with its interval, and a band where it would lie had nothing changed since
+    the point before. Rows: `panel`, `x`, `value`, `low`, `high`, `band_low`, `band_high`, `verdict` (of the step to
+    the point; `first` where there is none), `label`. Where all `x` are numbers they lie as far apart as they are."""
+    values = list(dict.fromkeys(row["x"] for row in rows))
+    numbers = all(isinstance(row["x"], int | float) for row in rows)
+    colours = templates()["themes"][theme]
+    shown = [name for name in CHANGES if any(row["verdict"] == name for row in rows)]
+    return chart("trend", {"rows": rows}, {
+        "x_title": x_title, "y_title": y_title, "format": PERCENT if percent else PLAIN, "columns": columns,
+        "width": width, "height": height, "description": description or y_title,
+        "x_values": values if numbers and len(values) <= TICKS else None,
+        "x_type": "quantitative" if numbers else "ordinal",
+        "x_scale": {"zero": False, "padding": 24} if numbers else {"padding": 0.5},
+        "changes": list(CHANGES), "change_colours": [colours[colour] for colour in CHANGES.values()],
+        "change_shapes": ["triangle-up", "triangle-down", "circle", "cross", "diamond"], "legend": {"values": shown},
     }, theme)  # fmt: skip
 
 

@@ -31,6 +31,7 @@ COMMANDS: dict[str, Command] = dict(
         _command("Compare", "compare", "is B better than A? differences, intervals, tests, verdicts"),
         _command("Compare", "diff", "the questions on which two arms differ, with both answers"),
         _command("Compare", "trend", "a metric along checkpoints, steps or revisions, and which steps are real"),
+        _command("Compare", "plot", "a picture for a paper: scores, differences, costs, trials, trends, markers"),
         _command("Compare", "power", "how many questions and epochs it takes to see a difference"),
         _command("Compare", "duel", "run two models until it is settled which is better, and no further"),
         _command("Compare", "gate", "for CI: pass, fail or cannot tell whether a change made things worse"),

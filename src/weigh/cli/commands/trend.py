@@ -6,18 +6,18 @@ import argparse
 from pathlib import Path
 
 from weigh.cli.commands.compare import share
+from weigh.cli.commands.plot import specification
 from weigh.cli.compare_output import dumps, write
-from weigh.cli.flags import UsageError, add_format, add_store
-from weigh.cli.terminal import say
-from weigh.cli.trend_text import as_csv, picture, trend_text
+from weigh.cli.flags import add_format, add_store
+from weigh.cli.picture import write_picture
+from weigh.cli.trend_text import as_csv, trend_text
+from weigh.pipeline.plot_scores import trend_drawing
 from weigh.pipeline.trend import Options, trend
-from weigh.report.chart import png
+from weigh.report.paper import is_picture, styled
 from weigh.store.layout import Store
 
 HELP = """Follow a metric along an ordered axis: each point with its interval, each step tested question by question and
 corrected for their number, and the smallest step that could have been seen."""
-
-PICTURES = (".svg", ".png")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--errors", choices=("exclude", "zero", "fail"), default="exclude",
         help="how failed trials count (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("-o", "--output", metavar="FILE", help="write it to a file; .svg and .png give a picture")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write it to a file; .svg, .png and .pdf give a picture",
+    )
     add_store(parser)
     add_format(parser)
 
@@ -62,9 +67,8 @@ def run(args: argparse.Namespace) -> int:
             errors=args.errors,
         ),
     )
-    suffix = Path(args.output).suffix.lower() if args.output else ""
-    if suffix in PICTURES:
-        write_picture(picture(report), args.output, suffix)
+    if args.output and is_picture(Path(args.output).suffix):
+        write_picture(styled(specification(trend_drawing(report))), args.output)
         print(trend_text(report, "table"))
     elif args.format == "json":
         write(dumps(report), args.output)
@@ -73,13 +77,3 @@ def run(args: argparse.Namespace) -> int:
     else:
         write(trend_text(report, args.format), args.output)
     return 0
-
-
-def write_picture(svg: str, target: str, suffix: str) -> None:
-    """Write an SVG, or the PNG made of it."""
-    data = png(svg) if suffix == ".png" else svg.encode()
-    try:
-        Path(target).write_bytes(data)
-    except OSError as error:
-        raise UsageError(f"cannot write {target}: {error.strerror}") from error
-    say(f"written to {target}")
