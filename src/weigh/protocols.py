@@ -153,6 +153,9 @@ class ScoreContext(Protocol):
 class Scorer(Protocol):
     """Gives one value for one trial.
 
+    A scorer that looks at outcomes too (a marker) says so by an attribute `on_outcomes`: it is then asked about a trial
+    that a limit or deadline ended, instead of giving `no_match`.
+
     Attributes:
         name: The key of the score in a trial; stable, lower case, e.g. `exact_match`, `choice:byte`.
         no_match: The value of an outcome that is no answer (timeout, limit, refusal); None when it has none.

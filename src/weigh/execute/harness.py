@@ -32,12 +32,13 @@ from weigh.records.errors import Error, Failure, WeighError
 from weigh.records.request import LoglikelihoodRequest, Output
 from weigh.records.score import Score
 from weigh.records.trajectory import Trajectory
-from weigh.records.trial import EMPTY, ERROR, OK, Attempt, Timing, Trial
+from weigh.records.trial import EMPTY, ERROR, GAVE_UP, OK, Attempt, Timing, Trial
 from weigh.records.usage import Usage
 from weigh.records.workspace import Workspace
 
 ScoreTrial = Callable[[Cell, Trajectory, Sandbox | None], Awaitable[dict[str, Score]]]
-NoMatch = Callable[[Cell, str], dict[str, Score]]
+NoMatch = Callable[[Cell, Trajectory], Awaitable[dict[str, Score]]]
+StatusOf = Callable[[Cell, Trajectory, Mapping[str, Score]], str]
 OpenSandbox = Callable[[Cell], AbstractAsyncContextManager[Sandbox] | None]
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
@@ -55,6 +56,7 @@ class Executor:
         run: str,
         score: ScoreTrial,
         no_match: NoMatch,
+        status: StatusOf = lambda cell, trajectory, scores: OK,
         concurrency: int,
         seconds: float | None = None,
         retry: RetryPolicy | None = None,
@@ -75,6 +77,7 @@ class Executor:
             score: Judges a trajectory that ended well, while the sandbox lives. A `Score` with an error makes the
                 trial a failure.
             no_match: The scores of an outcome that is no answer (`timeout`, `refused`, `limit:turns`, ...).
+            status: The status of a trial that was judged: `ok`, or an outcome that only scores can tell (`gave-up`).
             concurrency: The most requests in flight; made into a `Limiter` unless one is given (share one between the
                 executors of one provider).
             seconds: Deadline of a trial, scoring excluded.
@@ -88,7 +91,7 @@ class Executor:
             workspace: What each trial's sandbox starts with, for scaffolds.
         """
         self.provider, self.scaffold, self.run = provider, scaffold, run
-        self.score, self.no_match, self.open_sandbox = score, no_match, open_sandbox
+        self.score, self.no_match, self.status, self.open_sandbox = score, no_match, status, open_sandbox
         self.seconds = seconds
         self.tools, self.helpers, self.workspace = tools or ToolSet(), helpers or {}, workspace
         self.limits = limits if limits is not None and limits != Limits() else None
@@ -195,8 +198,8 @@ class Executor:
             self._alive_until = time.monotonic() + 5.0
 
     async def _judge(self, cell: Cell, calls: TrialCalls, trajectory: Trajectory) -> Trial:
-        if trajectory.stop_reason is not None:
-            scores = self.no_match(cell, trajectory.stop_reason)
+        if trajectory.stop_reason not in (None, GAVE_UP):
+            scores = await self.no_match(cell, trajectory)
             return self._trial(cell, calls, status=trajectory.stop_reason, trajectory=trajectory, scores=scores)
         if _is_empty(trajectory):
             error = Error(kind="empty", message="the model produced nothing: no token, no tool call, no answer")
@@ -224,7 +227,7 @@ class Executor:
                 failed = Error(kind="scorer", code="nan", message=message)
                 scores = {**scores, name: Score(digest=score.digest, error=failed)}
                 break
-        status = OK if failed is None else ERROR
+        status = self.status(cell, trajectory, scores) if failed is None else ERROR
         return self._trial(cell, calls, status=status, trajectory=trajectory, scores=scores, error=failed)
 
     def _trial(

@@ -154,6 +154,7 @@ class Session:
                     request.limit,
                     epochs=request.task_epochs,
                     allow_missing=request.skip_unavailable,
+                    agents=any(setting.harness.scaffold != "single_turn" for setting in settings),
                 ),
                 arms,
                 skip_unavailable=request.skip_unavailable,
@@ -335,6 +336,7 @@ class Session:
             run=self.manifest.id,
             score=self.scoring.score,
             no_match=self.scoring.no_match,
+            status=self.scoring.status,
             concurrency=limiter.maximum,
             seconds=harness.limits.seconds,
             retry=RetryPolicy(retries=harness.retries),
@@ -514,6 +516,7 @@ class Session:
                 "host_class": host_class(),
             },
             metrics={t.task.spec: t.info().metrics for t in self.prepared.tasks},
+            markers={t.task.spec: t.markers for t in self.prepared.tasks if t.markers},
             provenance=provenance(task_folders(self.prepared), {a.arm.id: a.identity for a in self.arms}),
         )
 
