@@ -123,7 +123,9 @@ class Executor:
             # Calls of the provider were retried one by one; here a broken sandbox or agent gets a new trial.
             again = error.kind in ("sandbox", "agent") and self.retry.allows(tries, 0, error)
             if not again or not await self.stop.sleep(self.retry.delay(tries, error)):
-                return self._trial(cell, calls, status=ERROR, error=error)
+                # What an agent said before it failed is kept, for people.
+                said = _counted(_cut_short(cell, calls, None), calls) if calls.artifacts else None
+                return self._trial(cell, calls, status=ERROR, error=error, trajectory=said)
             calls.restart()
 
     async def _attempt(self, cell: Cell, calls: TrialCalls) -> Trial:
@@ -265,15 +267,15 @@ class Executor:
                 started=calls.started,
                 total=round(seconds + (calls.scoring or 0.0), 6),
                 model=round(calls.model_seconds, 6) if calls.model_seconds else None,
-                tools=None if calls.toolbox is None else round(calls.toolbox.seconds, 6),
+                tools=_tool_seconds(calls, trajectory),
                 scoring=None if calls.scoring is None else round(calls.scoring, 6),
             ),
             usage=usage,
         )
 
 
-def _cut_short(cell: Cell, calls: TrialCalls, why: str) -> Trajectory:
-    """What there is of a trial that a limit or the deadline ended."""
+def _cut_short(cell: Cell, calls: TrialCalls, why: str | None) -> Trajectory:
+    """What there is of a trial that a limit, the deadline or a failure ended."""
     return Trajectory(
         request=cell.request,
         output=calls.last_output or Output(),
@@ -284,13 +286,32 @@ def _cut_short(cell: Cell, calls: TrialCalls, why: str) -> Trajectory:
 
 
 def _counted(trajectory: Trajectory, calls: TrialCalls) -> Trajectory:
-    """A trajectory with the usage of all calls, and the counters of its tools, filled in."""
+    """A trajectory with the usage of all calls, what the scaffold left, and the counters of its tools, filled in."""
     if not trajectory.usage.calls:
         trajectory = msgspec.structs.replace(trajectory, usage=calls.usage)
+    if calls.artifacts or calls.metadata:
+        trajectory = msgspec.structs.replace(
+            trajectory,
+            artifacts={**calls.artifacts, **trajectory.artifacts},
+            metadata={**calls.metadata, **trajectory.metadata},
+        )
     if calls.toolbox is not None:
         metadata = {**trajectory.metadata, **calls.toolbox.counts()}
         trajectory = msgspec.structs.replace(trajectory, metadata=metadata)
     return trajectory
+
+
+def _tool_seconds(calls: TrialCalls, trajectory: Trajectory | None) -> float | None:
+    """What tools took: those of the harness as measured, an agent's own as its steps say."""
+    if calls.toolbox is not None:
+        return round(calls.toolbox.seconds, 6)
+    known = [
+        seen.seconds
+        for step in (trajectory.steps if trajectory else ())
+        for seen in step.observations
+        if seen.seconds is not None
+    ]
+    return round(sum(known), 6) if known else None
 
 
 def _is_empty(trajectory: Trajectory) -> bool:

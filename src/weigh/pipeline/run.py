@@ -554,7 +554,11 @@ class Session:
             run=self.manifest,
             rows=plan_rows(arms, self.prepared, self.request.epochs, fates, estimate),
             skipped=self.prepared.skipped,
-            warnings=(*self.prepared.warnings, *plan_warnings(self.request, self.prepared)),
+            warnings=(
+                *self.prepared.warnings,
+                *plan_warnings(self.request, self.prepared),
+                *dict.fromkeys(w for a in self.arms for w in a.acting.warnings),
+            ),
         )
 
 
