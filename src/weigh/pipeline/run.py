@@ -38,7 +38,7 @@ from weigh.pipeline.external import ExternalContext, run_external
 from weigh.pipeline.finishing import finish_run
 from weigh.pipeline.helpers import Helpers
 from weigh.pipeline.manifest import make_manifest
-from weigh.pipeline.planning import estimator, plan_rows, plan_warnings
+from weigh.pipeline.planning import cells_by_task, estimator, plan_rows, plan_warnings
 from weigh.pipeline.prepare import PreparedPlan, check, prepare_tasks, task_folders
 from weigh.pipeline.provenance import host_class, provenance, redact_command
 from weigh.pipeline.request import (
@@ -514,6 +514,7 @@ class Session:
                 "concurrency": asked.concurrency,
                 "helpers": _helpers([a.setting for a in self.arms]),
                 "host_class": host_class(),
+                "cells": cells_by_task(self.prepared, asked.epochs),
             },
             metrics={t.task.spec: t.info().metrics for t in self.prepared.tasks},
             markers={t.task.spec: t.markers for t in self.prepared.tasks if t.markers},
