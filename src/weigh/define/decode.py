@@ -148,6 +148,11 @@ def _struct_in(kind: Any) -> Any:
 
 def _check_keys(value: Any, kind: Any, where: str, path: str) -> None:
     """Refuse keys a struct does not have, all the way down; msgspec alone would name only the first, without a hint."""
+    if typing.get_origin(kind) is dict:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                _check_keys(inner, typing.get_args(kind)[1], where, f"{path}.{key}")
+        return
     struct = _struct_in(kind)
     if struct is None or not isinstance(value, Mapping):
         return

@@ -13,14 +13,12 @@ import msgspec
 
 from weigh.define.fewshot import FewShot, choose
 from weigh.define.formatters import Render
-from weigh.define.markers import resolve_markers, scorers_of
 from weigh.define.metrics import Metric, ScorerLookup
 from weigh.define.select import Limit, select_positions
 from weigh.protocols import Capability
 from weigh.records.digest import digest
 from weigh.records.errors import DataError, DefinitionError, WeighError
 from weigh.records.instance import Instance
-from weigh.records.marker import MarkerSpec
 from weigh.records.request import Request, SamplingParams
 from weigh.records.run import TaskInfo
 
@@ -38,8 +36,7 @@ class PreparedTask:
         instances: The questions that are scored, each with an id that no other has.
         fewshot: What is shown before each.
         metrics: With scorers looked up.
-        scorers: The scorers of the metrics, each once, then those of the markers; names where no lookup was given.
-        markers: What the task's markers are.
+        scorers: The scorers of the metrics, each once; names where no lookup was given.
         warnings: Lines for the user: ids that were doubled, questions that left to become examples.
         digest: Of everything that shapes requests.
     """
@@ -51,7 +48,6 @@ class PreparedTask:
         "digest",
         "fewshot",
         "instances",
-        "markers",
         "metrics",
         "name",
         "sampling",
@@ -70,14 +66,12 @@ class PreparedTask:
         metrics: tuple[Metric, ...],
         sampling: SamplingParams,
         warnings: tuple[str, ...],
-        markers: tuple[Any, ...] = (),
     ) -> None:
         config = task.config
         self.task, self.name, self.variant = task, task.name, task.variant
         self.instances, self.fewshot, self.metrics = instances, fewshot.examples, metrics
         self.sampling, self.warnings = sampling, warnings
-        self.scorers: tuple[Any, ...] = scorers_of(metrics, markers)
-        self.markers: tuple[MarkerSpec, ...] = tuple(s.spec for s in markers if hasattr(s, "spec"))
+        self.scorers: tuple[Any, ...] = tuple({m.scorer_name: m.scorer for m in metrics}.values())
         self._digests = digests
         self._render = _bind(config.formatter, fewshot.examples, sampling, config.instruction)
         data = hashlib.sha256()
@@ -136,7 +130,6 @@ class PreparedTask:
             digest=self.digest,
             definition=self.definition,
             metrics=tuple(m.info() for m in self.metrics),
-            markers=self.markers,
             num_instances=self.total,
             licence=config.licence,
             source=config.source,
@@ -144,9 +137,20 @@ class PreparedTask:
 
 
 def instance_digest(instance: Instance) -> str:
-    """Digest of what a question is: question, gold answer, choices, inputs; not id, cluster or metadata."""
-    content = (instance.question, instance.gold_answer, instance.choices, instance.inputs)
+    """Digest of what a question is: question, gold answer, choices, inputs; not id, cluster or metadata.
+
+    A file that says its own digest (`sha256`) counts by that, wherever it lies.
+    """
+    content = (instance.question, instance.gold_answer, instance.choices, _by_content(instance.inputs))
     return hashlib.sha256(_encode(content)).hexdigest()[:32]
+
+
+def _by_content(inputs: dict[str, Any]) -> dict[str, Any]:
+    files = inputs.get("files")
+    if not isinstance(files, dict) or not any(isinstance(f, dict) and "sha256" in f for f in files.values()):
+        return inputs
+    known = {p: {"sha256": f["sha256"]} if isinstance(f, dict) and "sha256" in f else f for p, f in files.items()}
+    return {**inputs, "files": known}
 
 
 def prepare(task: Task, sampling: SamplingParams, lookup: ScorerLookup | None) -> PreparedTask:
@@ -182,8 +186,7 @@ def prepare(task: Task, sampling: SamplingParams, lookup: ScorerLookup | None) -
             for instance in fewshot.scored:
                 check(instance)
         digests = {i.id: instance_digest(i) for i in fewshot.scored}
-        markers = resolve_markers(config.markers, config.base, lookup) if lookup else ()
-        prepared = PreparedTask(task, fewshot.scored, digests, fewshot, metrics, sampling, tuple(warnings), markers)
+        prepared = PreparedTask(task, fewshot.scored, digests, fewshot, metrics, sampling, tuple(warnings))
         prepared.render(fewshot.scored[0])
     except WeighError as error:
         raise type(error)(f"task {task.spec!r}: {error}") from error
