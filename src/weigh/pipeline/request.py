@@ -7,6 +7,7 @@ test) gets the same events.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -45,6 +46,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         models: Model specs, `provider/name[::key=value,...]`; each is an arm.
         tasks: Task and suite specs; comma lists and globs allowed.
+        registry: Where their names are looked up (`weigh.define.registry.Registry`); None is weigh's own.
         store: The store's folder.
         limit: A number (`100`), a range (`10-20`) or a fraction (`0.1`) of each task's instances.
         epochs: How often each instance is asked.
@@ -56,6 +58,9 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         settings: Instead of `harness` and `overrides`: every model is run in each of them.
         overrides: `key=value` changes of the harness (`-o`).
         name, group, tags: For people.
+        only_tasks: Of the plan, execute only tasks of these names; the run stays the same one.
+        only_arms: The same for arms: filters on axes (`tier=bare,model=qwen*`), any of which has to match.
+        again: Run again what is done; what was shown before stays in the store and counts no more.
         dry_run: Plan, say what would run, and stop.
         allow_errors: So many failed trials still end in exit code 0.
         skip_unavailable: Leave out tasks that cannot run here, by name, instead of refusing the run.
@@ -66,6 +71,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     models: tuple[str, ...]
     tasks: tuple[str, ...]
+    registry: Any = None
     store: str = "weigh-store"
     limit: str | int | float | None = None
     epochs: int = 1
@@ -80,6 +86,9 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     group: str | None = None
     tags: tuple[str, ...] = ()
+    only_tasks: tuple[str, ...] = ()
+    only_arms: tuple[str, ...] = ()
+    again: bool = False
     dry_run: bool = False
     allow_errors: int = 0
     skip_unavailable: bool = False

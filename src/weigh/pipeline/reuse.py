@@ -18,7 +18,7 @@ from weigh.pipeline.scoring import Scoring
 from weigh.plan.cell import Cell
 from weigh.plan.matrix import Block
 from weigh.records.errors import Error
-from weigh.records.trial import ERROR, GAVE_UP, OK, Trial
+from weigh.records.trial import ERROR, OK, Trial
 from weigh.store.done import Done, DoneCell
 from weigh.store.index import Generations
 from weigh.store.journal import JournalWriter
@@ -38,11 +38,19 @@ class Reuse:
         generations: What other runs of the same arms have.
         scoring: Knows which scores are out of date.
         retry_failed: Whether failed trials are run again (the rule).
+        again: Whether everything is run again, whatever is stored.
     """
 
     def __init__(
-        self, done: Done | None, generations: Generations, scoring: Scoring, *, retry_failed: bool = True
+        self,
+        done: Done | None,
+        generations: Generations,
+        scoring: Scoring,
+        *,
+        retry_failed: bool = True,
+        again: bool = False,
     ) -> None:
+        self.again = again
         self.done = done
         self.generations = generations
         self.scoring = scoring
@@ -65,6 +73,8 @@ class Reuse:
 
     def fate(self, cell: Cell) -> Fate:
         """What has to be done about a cell."""
+        if self.again:
+            return "run"
         stored = self.stored(cell)
         if stored is not None:
             failed = stored.status in (ERROR, "empty")
@@ -92,7 +102,7 @@ class Sorted(msgspec.Struct, kw_only=True):
         copies: How many cells another run has.
         remaining: Shards that have cells to run or to copy.
         outdated: Trial id -> key, of trials of this run that run again although they ended well: a scorer that looks
-            at the trial's sandbox was changed.
+            at the trial's sandbox was changed, or the user wants it.
     """
 
     counts: dict[tuple[str, str, str], Counter[str]] = {}
@@ -126,13 +136,14 @@ def sort_cells(blocks: Iterable[Block], cells: Callable[[Block], Iterator[Cell]]
     return result
 
 
-async def set_aside(outdated: Mapping[str, str], journal: JournalWriter) -> None:
-    """Mark trials as failed in scoring, so that the ones that run in their place are those that count."""
-    error = Error(
-        kind="scorer",
-        code="outdated",
-        message="a scorer that looks at the trial's sandbox was changed since; the trial runs again",
-    )
+async def set_aside(outdated: Mapping[str, str], journal: JournalWriter, *, wanted: bool = False) -> None:
+    """Mark trials as failed in scoring, so that the ones that run in their place are those that count.
+
+    Args:
+        wanted: Whether the user asked for it.
+    """
+    why = "it was asked for" if wanted else "a scorer that looks at the trial's sandbox was changed since"
+    error = Error(kind="scorer", code="outdated", message=f"{why}; the trial runs again")
     for trial, key in outdated.items():
         await journal.append_scores(trial, key, {}, status=ERROR, error=error)
 
@@ -204,17 +215,17 @@ async def rescored(trial: Trial, scoring: Scoring, *, everything: bool = False) 
     names = [name for name in names if name not in gone]
     if trial.trajectory is None or not names:
         return trial
-    answered = trial.status in (OK, ERROR, GAVE_UP)
-    if answered:
+    if trial.status in (OK, ERROR):
         fresh = await scoring.judge(task, trial.instance, trial.trajectory, names=names)
     else:
-        fresh = await scoring.no_match_of(task, trial.instance, trial.trajectory, trial.status, names)
+        every = scoring.no_match_of(task, trial.status)
+        fresh = {name: every[name] for name in names}
     scores = {**trial.scores, **fresh}
     judged = [scores[name] for name in scoring.digests[task] if name in scores]
     failed = next((score.error for score in judged if score.error is not None), None)
     status = trial.status
-    if answered:
-        status = scoring.status_of(task, trial.trajectory, scores) if failed is None else ERROR
+    if status in (OK, ERROR):
+        status = OK if failed is None else ERROR
     return msgspec.structs.replace(trial, scores=scores, status=status, error=failed)
 
 

@@ -38,7 +38,8 @@ from weigh.pipeline.external import ExternalContext, run_external
 from weigh.pipeline.finishing import finish_run
 from weigh.pipeline.helpers import Helpers
 from weigh.pipeline.manifest import make_manifest
-from weigh.pipeline.planning import cells_by_task, estimator, plan_rows, plan_warnings
+from weigh.pipeline.narrow import narrow
+from weigh.pipeline.planning import estimator, plan_rows, plan_warnings
 from weigh.pipeline.prepare import PreparedPlan, check, prepare_tasks, task_folders
 from weigh.pipeline.provenance import host_class, provenance, redact_command
 from weigh.pipeline.request import (
@@ -113,6 +114,9 @@ class Session:
         self.transforms = {a.arm.id: request_transform(a.setting.harness, sampling, a.acting.tools.specs) for a in arms}
         self.store = Store(request.store)
         self.manifest = make_manifest(request, arms, prepared)
+        # The plan as a whole is what the run is called after; this invocation may do a part of it.
+        self.arms, self.prepared = narrow(arms, prepared, request)
+        arms, prepared = self.arms, self.prepared
         self.scoring = Scoring({(t.name, t.variant): t.scorers for t in prepared.tasks}, helpers=helpers)
         check_helpers(
             self.scoring,
@@ -154,7 +158,7 @@ class Session:
                     request.limit,
                     epochs=request.task_epochs,
                     allow_missing=request.skip_unavailable,
-                    agents=any(setting.harness.scaffold != "single_turn" for setting in settings),
+                    registry=request.registry,
                 ),
                 arms,
                 skip_unavailable=request.skip_unavailable,
@@ -188,6 +192,7 @@ class Session:
                 generations,
                 self.scoring,
                 retry_failed=self.request.retry_failed,
+                again=self.request.again,
             )
             plan = self._plan(sort_cells(self.blocks, self.cells, reuse), reuse)
         finally:
@@ -206,7 +211,9 @@ class Session:
         stopped: str | None = "error"
         try:
             stored = done(folder, skip=self.writer)
-            reuse = Reuse(stored, generations, self.scoring, retry_failed=self.request.retry_failed)
+            reuse = Reuse(
+                stored, generations, self.scoring, retry_failed=self.request.retry_failed, again=self.request.again
+            )
             fates = None if reuse.nothing_stored else sort_cells(self.blocks, self.cells, reuse)
             plan = self._plan(fates, reuse)
             self.on_event(Planned(plan=plan))
@@ -217,7 +224,7 @@ class Session:
                 journal = await stack.enter_async_context(JournalWriter(folder, self.writer, self._durable))
                 if fates is not None:
                     self.reused = sum(c["settled"] + c["rescore"] for c in fates.counts.values())
-                    await set_aside(fates.outdated, journal)
+                    await set_aside(fates.outdated, journal, wanted=self.request.again)
                     await self._rescore(folder, fates, journal)
                 leases = Leases(folder.leases, self.writer, ttl=LEASE_SECONDS)
                 try:
@@ -336,7 +343,6 @@ class Session:
             run=self.manifest.id,
             score=self.scoring.score,
             no_match=self.scoring.no_match,
-            status=self.scoring.status,
             concurrency=limiter.maximum,
             seconds=harness.limits.seconds,
             retry=RetryPolicy(retries=harness.retries),
@@ -514,10 +520,8 @@ class Session:
                 "concurrency": asked.concurrency,
                 "helpers": _helpers([a.setting for a in self.arms]),
                 "host_class": host_class(),
-                "cells": cells_by_task(self.prepared, asked.epochs),
             },
             metrics={t.task.spec: t.info().metrics for t in self.prepared.tasks},
-            markers={t.task.spec: t.markers for t in self.prepared.tasks if t.markers},
             provenance=provenance(task_folders(self.prepared), {a.arm.id: a.identity for a in self.arms}),
         )
 
@@ -555,11 +559,7 @@ class Session:
             run=self.manifest,
             rows=plan_rows(arms, self.prepared, self.request.epochs, fates, estimate),
             skipped=self.prepared.skipped,
-            warnings=(
-                *self.prepared.warnings,
-                *plan_warnings(self.request, self.prepared),
-                *dict.fromkeys(w for a in self.arms for w in a.acting.warnings),
-            ),
+            warnings=(*self.prepared.warnings, *plan_warnings(self.request, self.prepared)),
         )
 
 
