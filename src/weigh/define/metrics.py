@@ -14,8 +14,8 @@ import msgspec
 from weigh.records.errors import DefinitionError
 from weigh.records.run import MetricInfo
 
-ScorerLookup = Callable[..., Any]
-"""Gives the scorer of a name; options after it are the scorer's settings."""
+ScorerLookup = Callable[[str], Any]
+"""Gives the scorer of a name."""
 
 
 class Metric(msgspec.Struct, frozen=True):

@@ -37,17 +37,20 @@ COMMANDS: dict[str, Command] = dict(
         _command("Compare", "gate", "for CI: pass, fail or cannot tell whether a change made things worse"),
         _command("Compare", "import table", "a file of per-question scores becomes a run"),
         _command("Compare", "judge check", "can a judge be trusted? agreement with people, position bias"),
+        _command("Study", "study plan", "the matrix of a study: what is done, what remains, what it will take"),
+        _command("Study", "study run", "run what remains of a study, and show what came of it"),
+        _command("Study", "study status", "every task in every arm: done, running, failed and why, missing"),
+        _command("Study", "study build", "install the revisions of a study"),
+        _command("Study", "study clean", "remove installations of revisions"),
         _command("List", "ls tasks", "tasks that can be run"),
         _command("List", "ls suites", "suites of tasks"),
         _command("List", "ls models", "known local models, and which are here"),
         _command("List", "ls providers", "where tokens can come from, and what each needs"),
         _command("List", "ls harnesses", "harness presets"),
-        _command("List", "ls agents", "command-line coding agents, and which are installed"),
         _command("List", "ls runs", "runs in the store"),
         _command("Keep", "export atif", "write a run's trajectories as ATIF documents"),
         _command("Keep", "models get", "download a known model, digest checked"),
         _command("Keep", "models rm", "remove a downloaded model"),
-        _command("Keep", "agents install", "install a coding agent, version pinned, in a folder of weigh's own"),
         _command("Keep", "external install", "install the program of a task that brings its own"),
         _command("Keep", "runs rm", "remove runs from the store"),
         _command("Keep", "runs verify", "check that runs are whole"),
@@ -55,6 +58,6 @@ COMMANDS: dict[str, Command] = dict(
     ]
 )
 
-ALIASES = {"models ls": "ls models", "runs ls": "ls runs", "agents ls": "ls agents"}
+ALIASES = {"models ls": "ls models", "runs ls": "ls runs"}
 
 GROUPS = frozenset(name.split()[0] for name in COMMANDS if " " in name)

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions and completions, and weigh's own loglikelihoods: read and answered.
+"""The server's side of the OpenAI wire format: JSON bodies to requests, outputs to JSON or to a stream of events.
 
 `execute/providers/wire.py` is the client's side of the same. A field nobody here knows is passed on to the provider as
 it is; a field that would change the answer and cannot be honoured is refused, never ignored.
@@ -8,24 +8,12 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from weigh.execute.gateway.dialect import (
-    DEFAULT_MAX_TOKENS,
-    Body,
-    Dialect,
-    Event,
-    arguments_text,
-    bad_request,
-    openai_error,
-    read_call,
-    read_message,
-    read_sampling,
-)
-from weigh.records.errors import Error
+from weigh.records.errors import Error, Failure
 from weigh.records.request import (
     ChatRequest,
     CompletionRequest,
@@ -33,9 +21,13 @@ from weigh.records.request import (
     Message,
     Output,
     SamplingParams,
+    ToolCall,
     ToolSpec,
 )
 from weigh.records.usage import Usage, add_usage
+
+DEFAULT_MAX_TOKENS = 2048
+"""For a program that sets none."""
 
 _IGNORED = frozenset({"stream", "stream_options", "user", "store", "metadata", "service_tier", "model", "prompt",
                       "messages", "functions", "parallel_tool_calls", "n", "best_of", "echo"})  # fmt: skip
@@ -47,6 +39,11 @@ ECHO = (
     "echo is not offered: no provider here gives the log-probabilities of a prompt's tokens. POST context and "
     "continuations to /weigh/loglikelihood instead (see docs/gateway.md)"
 )
+
+
+def bad_request(message: str) -> Failure:
+    """A body that cannot be answered, as the failure that becomes a 400."""
+    return Failure(Error(kind="agent", code="bad_request", message=message))
 
 
 def chat_request(body: Mapping[str, Any]) -> ChatRequest:
@@ -96,15 +93,16 @@ def loglikelihood_request(body: Mapping[str, Any]) -> LoglikelihoodRequest:
     return request
 
 
-def _chat_whole(outputs: Sequence[Output], model: str, body: Body) -> dict[str, Any]:
-    [output] = outputs
+def chat_response(output: Output, model: str) -> dict[str, Any]:
+    """The answer to a chat that is not streamed."""
     choice: dict[str, Any] = {"index": 0, "message": _answer(output), "finish_reason": finish_reason(output)}
     if output.logprobs is not None:
         choice["logprobs"] = {"content": output.logprobs}
     return {**_head("chat.completion", "chatcmpl", model), "choices": [choice], "usage": usage(output.usage)}
 
 
-def _completion_whole(outputs: Sequence[Output], model: str, body: Body) -> dict[str, Any]:
+def completion_response(outputs: list[Output], model: str) -> dict[str, Any]:
+    """The answer to a completion that is not streamed."""
     choices = [
         {
             "index": index,
@@ -118,13 +116,13 @@ def _completion_whole(outputs: Sequence[Output], model: str, body: Body) -> dict
     return {**_head("text_completion", "cmpl", model), "choices": choices, "usage": usage(total)}
 
 
-def _chat_events(outputs: Sequence[Output], model: str, body: Body) -> Iterator[Event]:
-    [output] = outputs
+def chat_chunks(output: Output, model: str, *, with_usage: bool) -> Iterator[dict[str, Any]]:
+    """The events of a streamed chat."""
     head = _head("chat.completion.chunk", "chatcmpl", model)
 
-    def chunk(delta: dict[str, Any], finish: str | None = None, logprobs: Any = None) -> Event:
+    def chunk(delta: dict[str, Any], finish: str | None = None, logprobs: Any = None) -> dict[str, Any]:
         more = {} if logprobs is None else {"logprobs": {"content": logprobs}}
-        return Event({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish, **more}]})
+        return {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish, **more}]}
 
     answer = _answer(output)
     yield chunk({"role": "assistant", "content": ""})
@@ -135,37 +133,18 @@ def _chat_events(outputs: Sequence[Output], model: str, body: Body) -> Iterator[
     for index, call in enumerate(answer.get("tool_calls", ())):
         yield chunk({"tool_calls": [{"index": index, **call}]})
     yield chunk({}, finish_reason(output))
-    if _with_usage(body):
-        yield Event({**head, "choices": [], "usage": usage(output.usage)})
+    if with_usage:
+        yield {**head, "choices": [], "usage": usage(output.usage)}
 
 
-def _completion_events(outputs: Sequence[Output], model: str, body: Body) -> Iterator[Event]:
-    whole = _completion_whole(outputs, model, body)
+def completion_chunks(outputs: list[Output], model: str, *, with_usage: bool) -> Iterator[dict[str, Any]]:
+    """The events of a streamed completion."""
+    whole = completion_response(outputs, model)
     total = whole.pop("usage")
     for choice in whole["choices"]:
-        yield Event({**whole, "choices": [choice]})
-    if _with_usage(body):
-        yield Event({**whole, "choices": [], "usage": total})
-
-
-def _loglikelihood_whole(outputs: Sequence[Output], model: str, body: Body) -> dict[str, Any]:
-    return {"model": model, "continuations": msgspec.to_builtins(outputs[0].continuations)}
-
-
-def _broken(error: Error, model: str, body: Body) -> Iterable[Event]:
-    return (Event(openai_error(error)),)
-
-
-def _with_usage(body: Body) -> bool:
-    return bool((body.get("stream_options") or {}).get("include_usage"))
-
-
-CHAT = Dialect("chat", lambda body: (chat_request(body),), _chat_whole, _chat_events, openai_error, _broken,
-               b"data: [DONE]\n\n")  # fmt: skip
-COMPLETION = Dialect("completion", completion_requests, _completion_whole, _completion_events, openai_error, _broken,
-                     b"data: [DONE]\n\n")  # fmt: skip
-LOGLIKELIHOOD = Dialect("loglikelihood", lambda body: (loglikelihood_request(body),), _loglikelihood_whole, None,
-                        openai_error, _broken)  # fmt: skip
+        yield {**whole, "choices": [choice]}
+    if with_usage:
+        yield {**whole, "choices": [], "usage": total}
 
 
 def usage(used: Usage) -> dict[str, Any]:
@@ -207,7 +186,10 @@ def _answer(output: Output) -> dict[str, Any]:
             {
                 "id": call.id,
                 "type": "function",
-                "function": {"name": call.name, "arguments": arguments_text(call)},
+                "function": {
+                    "name": call.name,
+                    "arguments": call.raw if call.raw is not None else msgspec.json.encode(call.arguments).decode(),
+                },
             }
             for call in output.tool_calls
         ]
@@ -234,19 +216,25 @@ def _sampling(body: Mapping[str, Any], *, chat: bool) -> SamplingParams:
         "logprobs": logprobs,
         "extra": {k: v for k, v in body.items() if k not in known and v is not None},
     }
-    return read_sampling(wire)
+    try:
+        return msgspec.convert({k: v for k, v in wire.items() if v is not None}, SamplingParams, strict=False)
+    except msgspec.ValidationError as error:
+        raise bad_request(str(error)) from None
 
 
 def _message(wire: Any, index: int) -> Message:
     if not isinstance(wire, Mapping):
         raise bad_request(f"messages[{index}]: expected an object")
     role = "system" if wire.get("role") == "developer" else wire.get("role")
-    calls = [
-        read_call(
-            call.get("id"), (call.get("function") or {}).get("name"), (call.get("function") or {}).get("arguments")
-        )
-        for call in wire.get("tool_calls") or ()
-    ]
+    calls = []
+    for call in wire.get("tool_calls") or ():
+        function = call.get("function") or {}
+        text = function.get("arguments") or "{}"
+        try:
+            arguments, raw = msgspec.json.decode(text, type=dict[str, Any]), None
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            arguments, raw = {}, text
+        calls.append(ToolCall(id=str(call.get("id")), name=str(function.get("name")), arguments=arguments, raw=raw))
     plain = {
         "role": role,
         "content": wire.get("content") or "",
@@ -254,7 +242,10 @@ def _message(wire: Any, index: int) -> Message:
         "tool_call_id": wire.get("tool_call_id"),
         "name": wire.get("name"),
     }
-    message = read_message(plain, f"messages[{index}]")
+    try:
+        message = msgspec.convert({k: v for k, v in plain.items() if v is not None}, Message)
+    except msgspec.ValidationError as error:
+        raise bad_request(f"messages[{index}]: {error}") from None
     return msgspec.structs.replace(message, tool_calls=tuple(calls)) if calls else message
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -89,9 +89,8 @@ class BubblewrapSandbox:
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
         output_limit: int = 1_000_000,
-        on_output: Callable[[bytes], None] | None = None,
     ) -> ExecResult:
-        ended, oom = await self._run(command, stdin, timeout, cwd, env, output_limit, on_output)
+        ended, oom = await self._run(command, stdin, timeout, cwd, env, output_limit)
         if ended.returncode == 1 and ended.stderr.startswith(b"bwrap: "):
             # Bubblewrap's own trouble, or a command that prints such a line? A command that does nothing tells.
             again, _ = await self._run(["true"], b"", 10.0, None, None, 10_000)
@@ -124,7 +123,6 @@ class BubblewrapSandbox:
         cwd: str | None,
         env: Mapping[str, str] | None,
         output_limit: int,
-        on_output: Callable[[bytes], None] | None = None,
     ) -> tuple[Ended, bool]:
         self._open_folder()
         group = self._cgroup
@@ -157,7 +155,6 @@ class BubblewrapSandbox:
                 timeout=self.spec.wall_seconds if timeout is None else timeout,
                 output_limit=output_limit,
                 pass_fds=descriptors,
-                on_output=on_output,
                 watch=self._disk.begin() if self._disk else None,
             )
         return ended, bool(group and group.oom_kills() > kills)

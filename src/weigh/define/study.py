@@ -1,0 +1,256 @@
+"""A study file: agents, models, revisions of a library, tiers of help and tasks, crossed; and how often, within what.
+
+The file (YAML, TOML or JSON) is decoded into frozen values here; what its names mean is known only with the profile
+(`weigh.study.profile`), so they are checked there. Paths in it begin at the file's own folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from weigh.define.config_file import read_config
+from weigh.define.decode import decode
+from weigh.define.harness import Limits
+from weigh.define.spec import join_options, parse_model
+from weigh.records.errors import DefinitionError
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+Network = Literal["gateway", "open"]
+
+
+class StudyModel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A model of a study.
+
+    Attributes:
+        model: Its spec: `provider/name[::key=value,...]`.
+        name: For tables, instead of the model's own.
+        size: Number of parameters in billions; models are ordered by it.
+        options: For the provider, over those of the spec.
+    """
+
+    model: str
+    name: str | None = None
+    size: int | float | None = None
+    options: dict[str, Any] = {}
+
+    @property
+    def spec(self) -> str:
+        """Everything on one line, as `-m` takes it."""
+        own = {"label": self.name, "size": self.size}
+        added = {**self.options, **{key: value for key, value in own.items() if value is not None}}
+        if not added:
+            return self.model
+        return f"{self.model}{',' if '::' in self.model else '::'}{join_options(added)}"
+
+
+class StudyAgent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An agent of a study.
+
+    Attributes:
+        agent: A harness preset (each agent has one of its name) or a file of a harness.
+        name: For tables, instead of the preset's.
+        version: Of the agent's program; None is the one weigh pins.
+        options: Of its scaffold.
+    """
+
+    agent: str
+    name: str | None = None
+    version: str | None = None
+    options: dict[str, Any] = {}
+
+    @property
+    def label(self) -> str:
+        """What the axis `agent` says."""
+        own = self.name or (Path(self.agent).stem if "/" in self.agent or "." in self.agent else self.agent)
+        return f"{own}@{self.version}" if self.version and not self.name else own
+
+
+class StudyRevision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A version of the library under study, in one of three forms, or a range of the first two.
+
+    Attributes:
+        ref: What the profile makes of it: a git tag, commit or branch, a released version, a folder (`./here`), or a
+            range (`v5.7.0..v5.9.0`).
+        version: A released version, where the profile has a git repository too.
+        folder: A folder of this machine.
+        name: For tables, instead of what was written.
+    """
+
+    ref: str | None = None
+    version: str | None = None
+    folder: str | None = None
+    name: str | None = None
+
+    @property
+    def text(self) -> str:
+        """What was written."""
+        return self.ref or self.version or self.folder or ""
+
+
+class StudyTask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Tasks of the profile.
+
+    Attributes:
+        task: A task's name, or a glob.
+        epochs: How often each is tried, instead of what the study says.
+    """
+
+    task: str
+    epochs: int | None = None
+
+
+class StudyCompare(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Two values of an axis to hold against each other.
+
+    Attributes:
+        axis: `revision`, `tier` or `agent`.
+        a, b: Its values; differences are b - a.
+    """
+
+    axis: str
+    a: str
+    b: str
+
+
+class Study(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A declared matrix of arms x tasks x epochs.
+
+    Attributes:
+        profile: A shipped profile's name, a `profile.yaml`, or `FILE.py:CLASS`.
+        name: Names the suite and the run; the file's name where it says none.
+        description: For people.
+        agents, models, revisions, tiers: The axes.
+        tasks: Those of the profile's tasks that are wanted; empty for all.
+        epochs: How often each task is tried in each arm.
+        limits: Of one trial.
+        network: What a trial can reach, instead of what the profile says.
+        harness: Changes of every agent's harness: `concurrency`, `sandbox`, `system_prompt`, `helpers`, ...
+        temperature, max_tokens, seed: Of the model's sampling, where the agent does not say.
+        compare: What to hold against what when the study has run; empty for each revision against the first and each
+            tier against the first.
+        store: The store's folder.
+        group: Of the run.
+        base: The study file's folder; paths begin there.
+        file: The study file.
+    """
+
+    profile: str
+    models: tuple[StudyModel, ...]
+    name: str = ""
+    description: str = ""
+    agents: tuple[StudyAgent, ...] = (StudyAgent(agent="pi"),)
+    revisions: tuple[StudyRevision, ...] = ()
+    tiers: tuple[str, ...] = ("bare",)
+    tasks: tuple[StudyTask, ...] = ()
+    epochs: int = 1
+    limits: Limits = Limits()
+    network: Network | None = None
+    harness: dict[str, Any] = {}
+    temperature: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    compare: tuple[StudyCompare, ...] = ()
+    store: str = "weigh-store"
+    group: str | None = None
+    base: str = "."
+    file: str = ""
+
+
+_LISTS: dict[str, tuple[type[msgspec.Struct], str]] = {
+    "agents": (StudyAgent, "agent"),
+    "models": (StudyModel, "model"),
+    "revisions": (StudyRevision, "ref"),
+    "tasks": (StudyTask, "task"),
+    "compare": (StudyCompare, ""),
+}
+"""Keys that hold a list, what each entry is, and the field that a plain text in the list fills."""
+
+
+def read_study(file: Path | str) -> Study:
+    """Read a study file.
+
+    Raises:
+        DefinitionError: It is not there, is no YAML or TOML, or says something that a study has not; with the place.
+    """
+    path = Path(file).expanduser()
+    values = read_config(path)
+    for key in ("base", "file"):
+        if key in values:
+            raise DefinitionError(f"{path}: unknown key {key!r}")
+    study = make_study({"name": _stem(path), **values}, str(path))
+    base = path.resolve().parent
+    store = str((base / study.store).resolve()) if "store" in values else study.store
+    return msgspec.structs.replace(study, base=str(base), file=str(path), store=store)
+
+
+def make_study(values: Mapping[str, Any], where: str) -> Study:
+    """A study of plain values, as from a file; a study may also be made in Python, field by field.
+
+    Raises:
+        DefinitionError: As `read_study`.
+    """
+    plain = dict(values)
+    entries: dict[str, Any] = {}
+    for key, (kind, field) in _LISTS.items():
+        if key in plain:
+            entries[key] = _entries(plain.pop(key), kind, field, f"{where}: {key}")
+    if "tiers" in plain:
+        plain["tiers"] = [plain["tiers"]] if isinstance(plain["tiers"], str) else plain["tiers"]
+    for key in ("profile", "models"):
+        if key not in plain and key not in entries:
+            raise DefinitionError(f"{where}: a study says its {key}; `weigh study new NAME` writes one to begin with")
+    study = decode({**plain, **entries}, Study, where)
+    _check(study, where)
+    return study
+
+
+def _entries(value: Any, kind: type[T], field: str, where: str) -> tuple[T, ...]:
+    """The entries of a list: texts fill the main field, tables are decoded; one entry may stand without a list."""
+    items = list(value) if isinstance(value, list | tuple) else [value]
+    made = []
+    for index, item in enumerate(items):
+        place = f"{where}[{index}]" if len(items) > 1 else where
+        if field and isinstance(item, str | int | float) and not isinstance(item, bool):
+            if isinstance(item, float):
+                # YAML reads 1.10 as 1.1: another version.
+                raise DefinitionError(f"{place}: write {item} in quotes, since a version is a text")
+            item = {field: str(item)}
+        if not isinstance(item, Mapping | kind):
+            raise DefinitionError(f"{place}: expected {'a text or ' if field else ''}a table, got {item!r}")
+        made.append(decode(item, kind, place))
+    return tuple(made)
+
+
+def _check(study: Study, where: str) -> None:
+    """What can be wrong without knowing the profile."""
+    for key in ("agents", "models", "tiers"):
+        if not getattr(study, key):
+            raise DefinitionError(f"{where}: {key}: at least one is needed")
+    if not study.name or any(c in study.name for c in ":,=*?[]/ \t\n"):
+        raise DefinitionError(f"{where}: name {study.name!r}: no spaces and none of : , = * ? [ ] /")
+    for key, epochs in [("epochs", study.epochs), *((f"tasks: {t.task}", t.epochs) for t in study.tasks)]:
+        if epochs is not None and epochs < 1:
+            raise DefinitionError(f"{where}: {key}: epochs are 1 or more, got {epochs}")
+    for index, revision in enumerate(study.revisions):
+        given = [key for key in ("ref", "version", "folder") if getattr(revision, key)]
+        if len(given) != 1:
+            said = f"{' and '.join(given)} at once" if given else "nothing of it"
+            raise DefinitionError(f"{where}: revisions[{index}]: say one of ref, version, folder, not {said}")
+    for model in study.models:
+        parse_model(model.spec)
+    labels = [agent.label for agent in study.agents]
+    for key, names in (("agents", labels), ("tiers", study.tiers), ("models", [m.spec for m in study.models])):
+        twice = next((name for name in names if list(names).count(name) > 1), None)
+        if twice is not None:
+            raise DefinitionError(f"{where}: {key}: {twice!r} is there twice; give one of them another name")
+
+
+def _stem(path: Path) -> str:
+    """A study's name where it says none: the file's, or the folder's where the file is just called `study`."""
+    stem = path.stem if path.stem != "study" else path.resolve().parent.name
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in stem).strip("-.") or "study"

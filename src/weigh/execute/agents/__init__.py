@@ -1,1 +1,0 @@
-"""Command-line coding agents: how each is installed, started, told what to do, and read. One small adapter an agent."""

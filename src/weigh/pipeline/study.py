@@ -1,0 +1,279 @@
+"""`weigh study`: from a study file to an ordinary run whose arms are models x agents x revisions x tiers.
+
+Names are checked first, all of them, then revisions are made exact, then the matrix is planned against the store; only
+a run builds anything. What comes of it is a run like any other: results, comparison, resume and report know no studies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from weigh.define.harness import PRESETS, Harness, apply_overrides, load_harness, merge_harness
+from weigh.define.study import Study, StudyAgent
+from weigh.execute.stop import StopSignal
+from weigh.pipeline.acting import together
+from weigh.pipeline.request import OnEvent, RunRequest, RunResult, Setting
+from weigh.pipeline.run import Session
+from weigh.records.errors import DefinitionError, WeighError, suggest
+from weigh.study.installations import Installation, Recipe, build_all, find_installation
+from weigh.study.profile import Profile, load_profile
+from weigh.study.revisions import Revision
+from weigh.study.tasks import choose_tasks
+from weigh.study.tiers import check_tiers
+
+
+class StudyChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What one invocation asks differently from the study file.
+
+    Attributes:
+        tasks: Only these tasks (names, globs); the matrix of the study stays what it is.
+        only: Only arms that match one of these filters on axes (`tier=bare,model=qwen*`).
+        epochs: Instead of the study's.
+        overrides: `key=value` changes of every harness (`-o`).
+        sandbox: Where commands run.
+        concurrency: Trials in flight.
+        store: Instead of the study's.
+        dry_run: Plan and stop.
+        force: Run again what is done.
+        allow_errors, max_seconds, max_tokens_total, max_dollars, command: As in `RunRequest`.
+    """
+
+    tasks: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    epochs: int | None = None
+    overrides: tuple[str, ...] = ()
+    sandbox: str | None = None
+    concurrency: int | None = None
+    store: str | None = None
+    dry_run: bool = False
+    force: bool = False
+    allow_errors: int = 0
+    max_seconds: float | None = None
+    max_tokens_total: int | None = None
+    max_dollars: float | None = None
+    command: tuple[str, ...] = ()
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """A revision with a tier that it has."""
+
+    revision: Revision
+    tier: str
+
+
+class StudyPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A study, resolved.
+
+    Attributes:
+        study: As it was read.
+        profile: Of the library.
+        revisions: In the study's order.
+        pairs: Revisions with their tiers.
+        lacking: Why some revisions do not have some tiers, one a line.
+        tasks: The profile's names of the tasks.
+        request: The run it becomes.
+    """
+
+    study: Study
+    profile: Profile
+    revisions: tuple[Revision, ...]
+    pairs: tuple[Pair, ...]
+    lacking: tuple[str, ...]
+    tasks: tuple[str, ...]
+    request: RunRequest
+
+    @property
+    def recipes(self) -> list[Recipe]:
+        """How each revision is installed."""
+        return [self.profile.recipe(revision) for revision in self.revisions]
+
+    @property
+    def unbuilt(self) -> list[Recipe]:
+        """Those of them that are not here."""
+        return [recipe for recipe in self.recipes if find_installation(recipe.path) is None]
+
+
+async def plan_study(study: Study, changes: StudyChanges | None = None) -> StudyPlan:
+    """Resolve a study. Nothing is built, no model is started, nothing is written to the store.
+
+    Raises:
+        WeighError: Everything whose name is wrong, one a line, with the closest valid names.
+    """
+    changes = changes or StudyChanges()
+    base, where = Path(study.base), study.file or f"study {study.name!r}"
+    errors: list[WeighError] = []
+    harnesses: list[tuple[StudyAgent, Harness]] = []
+    profile = _gathered(errors, lambda: load_profile(study.profile, base))
+    for agent in study.agents:
+        harness = _gathered(errors, partial(agent_harness, study, agent, profile, changes, where))
+        if harness is not None:
+            harnesses.append((agent, harness))
+    names: list[str] = []
+    if profile is not None:
+        entries = profile.tasks()
+        _gathered(errors, lambda: check_tiers(profile.tiers(), study.tiers, where))
+        names = _gathered(errors, lambda: choose_tasks(entries, [t.task for t in study.tasks], where)) or []
+        _gathered(errors, lambda: choose_tasks([e for e in entries if e.name in names], changes.tasks, "-t"))
+        _gathered(errors, lambda: _check_compare(study, where))
+    together([], errors)
+    assert profile is not None
+    revisions = await profile.revisions(study.revisions, base)
+    settings, pairs, lacking = await _settings(study, profile, revisions, harnesses)
+    request = _request(study, profile, settings, names, changes)
+    return StudyPlan(
+        study=study,
+        profile=profile,
+        revisions=tuple(revisions),
+        pairs=tuple(pairs),
+        lacking=tuple(lacking),
+        tasks=tuple(names),
+        request=request,
+    )
+
+
+async def open_session(plan: StudyPlan, on_event: OnEvent | None = None, stop: StopSignal | None = None) -> Session:
+    """The run of a study, planned and checked against this machine."""
+    return await Session.plan(plan.request, on_event or (lambda event: None), stop or StopSignal())
+
+
+async def build_study(plan: StudyPlan, notice: Callable[[str], None] = lambda text: None) -> list[Installation]:
+    """Install every revision that is not installed, and fetch the sources that tiers need.
+
+    Raises:
+        CapabilityError: All that cannot be built, one a line.
+    """
+    made = await build_all(plan.recipes, notice)
+    for pair in plan.pairs:
+        await plan.profile.fetch(pair.revision, pair.tier)
+    return made
+
+
+async def run_study(plan: StudyPlan, on_event: OnEvent | None = None, stop: StopSignal | None = None) -> RunResult:
+    """Run what remains of a study, in a session that was checked before anything is built."""
+    session = await open_session(plan, on_event, stop)
+    if plan.request.dry_run:
+        return session.dry_result()
+    return await session.execute()
+
+
+def agent_harness(
+    study: Study, agent: StudyAgent, profile: Profile | None, changes: StudyChanges, where: str
+) -> Harness:
+    """The harness of an agent: its preset, changed by profile, study and command line, in this order.
+
+    Raises:
+        DefinitionError: There is no such agent, or a change is wrong.
+    """
+    ref = agent.agent
+    if Path(ref).suffix in (".toml", ".yaml", ".yml", ".json"):
+        ref = str(Path(study.base) / Path(ref).expanduser())
+    elif ref not in PRESETS:
+        hint = suggest(ref, PRESETS) or f"; there are {', '.join(PRESETS)}"
+        raise DefinitionError(f"{where}: agents: there is no agent {ref!r}{hint} (or name the file of a harness)")
+    harness = load_harness(ref)
+    own: dict[str, Any] = {"name": agent.label}
+    options = {**agent.options, **({"version": agent.version} if agent.version else {})}
+    if options:
+        own["scaffold_options"] = options
+    if profile is not None and profile.declared.sandbox:
+        own["sandbox_options"] = profile.declared.sandbox
+    harness = merge_harness(harness, own, f"{where}: agents: {agent.label}")
+    values = dict(study.harness)
+    limits = msgspec.to_builtins(study.limits)
+    if limits:
+        values["limits"] = {**values.get("limits", {}), **limits}
+    if values:
+        harness = merge_harness(harness, values, f"{where}: harness")
+    if changes.sandbox is not None:
+        harness = merge_harness(harness, {"sandbox": changes.sandbox}, "--sandbox")
+    return apply_overrides(harness, changes.overrides)
+
+
+async def _settings(
+    study: Study, profile: Profile, revisions: Sequence[Revision], harnesses: Sequence[tuple[StudyAgent, Harness]]
+) -> tuple[list[Setting], list[Pair], list[str]]:
+    """A setting for each agent, revision and tier; the pairs of the last two; and why some pairs are not there."""
+    pairs: list[Pair] = []
+    lacking: list[str] = []
+    for revision in revisions:
+        for tier in study.tiers:
+            why = await profile.why_not(tier, revision)
+            if why is None:
+                pairs.append(Pair(revision=revision, tier=tier))
+            else:
+                lacking.append(f"{revision.name} has no tier {tier!r}: {why}")
+    if not pairs:
+        raise DefinitionError("no revision has any of the tiers:\n" + "\n".join(lacking))
+    spaces = [await profile.workspace(pair.revision, pair.tier, study.network) for pair in pairs]
+    settings = [
+        Setting(
+            harness=harness,
+            axes={"agent": agent.label, "revision": pair.revision.name, "tier": pair.tier},
+            workspace=space,
+        )
+        for agent, harness in harnesses
+        for pair, space in zip(pairs, spaces, strict=True)
+    ]
+    return settings, pairs, lacking
+
+
+def _request(
+    study: Study, profile: Profile, settings: Sequence[Setting], names: Sequence[str], changes: StudyChanges
+) -> RunRequest:
+    entries = profile.tasks()
+    own: dict[str, int] = {}
+    for task in study.tasks:
+        if task.epochs is not None:
+            own.update({profile.task_name(n): task.epochs for n in choose_tasks(entries, [task.task], "tasks")})
+    only = tuple(
+        profile.task_name(n) for n in choose_tasks([e for e in entries if e.name in names], changes.tasks, "-t")
+    )
+    return RunRequest(
+        models=tuple(model.spec for model in study.models),
+        tasks=(study.name,),
+        registry=profile.registry(names, study.name),
+        settings=tuple(settings),
+        store=changes.store or study.store,
+        epochs=changes.epochs or study.epochs,
+        task_epochs={} if changes.epochs else own,
+        seed=study.seed,
+        temperature=study.temperature,
+        max_tokens=study.max_tokens,
+        concurrency=changes.concurrency,
+        name=study.name,
+        group=study.group or study.name,
+        tags=("study",),
+        only_tasks=only if changes.tasks else (),
+        only_arms=changes.only,
+        again=changes.force,
+        dry_run=changes.dry_run,
+        allow_errors=changes.allow_errors,
+        max_seconds=changes.max_seconds,
+        max_tokens_total=changes.max_tokens_total,
+        max_dollars=changes.max_dollars,
+        command=changes.command,
+    )
+
+
+def _check_compare(study: Study, where: str) -> None:
+    axes = ("agent", "revision", "tier")
+    for index, wanted in enumerate(study.compare):
+        if wanted.axis not in axes:
+            hint = suggest(wanted.axis, axes) or f" is none of {', '.join(axes)}"
+            raise DefinitionError(f"{where}: compare[{index}]: axis {wanted.axis!r}{hint}")
+        if wanted.axis == "tier":
+            check_tiers(study.tiers, (wanted.a, wanted.b), f"{where}: compare[{index}]")
+
+
+def _gathered(errors: list[WeighError], make: Callable[[], Any]) -> Any:
+    """What a step gives; None where it raised, which is gathered."""
+    try:
+        return make()
+    except WeighError as error:
+        errors.append(error)
+        return None

@@ -1,0 +1,267 @@
+"""Installations: a virtual environment for each revision, in the cache, named by all that goes into it.
+
+An environment cannot be moved, so it is made in place, under a lock, and counts only once its last file is written; one
+that a killed process left half made is begun anew. What a package needs and nobody pinned is what the index has on the
+day of the build; what that was is written down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from weigh.execute.sandboxes.process import run_process
+from weigh.execute.venvs import base_python
+from weigh.records.digest import digest
+from weigh.records.errors import CapabilityError, Failure
+from weigh.study.cache import locked, studies_dir
+from weigh.study.revisions import Revision
+from weigh.study.sources import fetch_source
+from weigh.study.spec import Install
+
+BUILD_SECONDS = 3600.0
+READY = "weigh-ready.json"
+Notice = Callable[[str], None]
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """How a revision is installed, exactly.
+
+    Attributes:
+        name: Of the profile, for the folder's name.
+        revision: What is installed.
+        subdirectory: The package's folder within the source.
+        install: With what.
+        base: Where the folders among `install.packages` begin.
+    """
+
+    name: str
+    revision: Revision
+    install: Install = Install()
+    subdirectory: str = ""
+    base: str = "."
+
+    @property
+    def python(self) -> str:
+        """The interpreter it is made for."""
+        wanted = self.install.python
+        if wanted is None:
+            return base_python()
+        if "/" in wanted:
+            return os.path.realpath(wanted)
+        return os.path.realpath(shutil.which(f"python{wanted}") or f"python{wanted}")
+
+    @property
+    def key(self) -> str:
+        """Digest of what is installed, without where: part of what a trial is given."""
+        version = sys.version_info[:2] if self.install.python is None else self.install.python
+        return digest([self.revision.digest, self.subdirectory, msgspec.to_builtins(self.install), version])
+
+    @property
+    def path(self) -> Path:
+        """Where the installation is or would be."""
+        shown = re.sub(r"[^A-Za-z0-9_.-]", "-", self.revision.name)[:40]
+        return studies_dir("installations", f"{self.name}-{shown}-{digest([self.key, self.python], size=5)}")
+
+
+class Installation(msgspec.Struct, frozen=True, kw_only=True):
+    """An installation that is ready.
+
+    Attributes:
+        path: Its folder.
+        packages: All that is installed, `name==version`.
+        built: Unix time.
+        seconds: How long it took.
+        key: The recipe's.
+        revision: The revision's name and id.
+        used: Bytes on disk.
+    """
+
+    path: str
+    packages: tuple[str, ...] = ()
+    built: float = 0.0
+    seconds: float = 0.0
+    key: str = ""
+    revision: tuple[str, str] = ("", "")
+    used: int = 0
+
+    @property
+    def python(self) -> str:
+        """Its interpreter."""
+        return str(Path(self.path) / "bin" / "python")
+
+
+def find_installation(path: Path) -> Installation | None:
+    """The installation in a folder, if it is there and whole."""
+    try:
+        return msgspec.json.decode((path / READY).read_bytes(), type=Installation)
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        return None
+
+
+def installations() -> list[Path]:
+    """The folders of all installations, whole or not."""
+    folder = studies_dir("installations")
+    return sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+
+
+async def build(recipe: Recipe, notice: Notice = lambda text: None) -> Installation:
+    """Make the installation, or return it if it is there. Whoever comes while it is made waits for it.
+
+    Raises:
+        CapabilityError: It cannot be built; says the last line of what said so, and where the rest is.
+    """
+    found = find_installation(recipe.path)
+    if found is not None:
+        return found
+    async with locked(recipe.path):
+        found = find_installation(recipe.path)
+        if found is not None:
+            return found
+        await asyncio.to_thread(shutil.rmtree, recipe.path, ignore_errors=True)
+        notice(f"building {recipe.name} {recipe.revision.name} ({recipe.revision.short})")
+        began = time.time()
+        try:
+            packages = await _make(recipe)
+        except BaseException:
+            await asyncio.to_thread(shutil.rmtree, recipe.path, ignore_errors=True)
+            raise
+        made = Installation(
+            path=str(recipe.path),
+            packages=packages,
+            built=began,
+            seconds=round(time.time() - began, 1),
+            key=recipe.key,
+            revision=(recipe.revision.name, recipe.revision.id),
+            used=await asyncio.to_thread(_used, recipe.path),
+        )
+        partial = recipe.path / f"{READY}.part"
+        partial.write_bytes(msgspec.json.encode(made))
+        partial.replace(recipe.path / READY)
+        notice(f"built {recipe.name} {recipe.revision.name} in {made.seconds:.0f} s")
+        return made
+
+
+async def build_all(
+    recipes: Sequence[Recipe], notice: Notice = lambda text: None, *, parallel: int = 0
+) -> list[Installation]:
+    """Make several, some at a time (as many as there are cores, up to 4, unless said).
+
+    Raises:
+        CapabilityError: All that cannot be built, one a line; the others are built.
+    """
+    gate = asyncio.Semaphore(parallel or min(4, os.cpu_count() or 1))
+
+    async def one(recipe: Recipe) -> Installation:
+        async with gate:
+            return await build(recipe, notice)
+
+    made = await together([one(recipe) for recipe in recipes])
+    return made
+
+
+async def together(work: Sequence[Awaitable[Installation]]) -> list[Installation]:
+    """Do all of it, and only then tell what failed."""
+    done = await asyncio.gather(*work, return_exceptions=True)
+    failed = [str(d) for d in done if isinstance(d, CapabilityError)]
+    if failed:
+        raise CapabilityError("\n".join(dict.fromkeys(failed)))
+    for one in done:
+        if isinstance(one, BaseException):
+            raise one
+    return [d for d in done if isinstance(d, Installation)]
+
+
+async def remove(path: Path) -> None:
+    """Remove an installation, once nobody is building it."""
+    async with locked(path):
+        # First the mark: a removal that is cut short must not leave something that passes for whole.
+        (path / READY).unlink(missing_ok=True)
+        await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+
+
+async def _make(recipe: Recipe) -> tuple[str, ...]:
+    python, path, install = recipe.python, recipe.path, recipe.install
+    if not Path(python).is_file():
+        raise CapabilityError(f"install.python: there is no interpreter {install.python!r} on this machine")
+    inside = str(path / "bin" / "python")
+    more = [_beside(text, Path(recipe.base)) for text in install.packages]
+    if install.tool == "uv":
+        if shutil.which("uv") is None:
+            raise CapabilityError("install.tool: uv is not installed; get it (pip install uv), or use pip")
+        await _run(recipe, ["uv", "venv", "--quiet", "--seed", "--python", python, str(path)])
+        put = ["uv", "pip", "install", "--quiet", "--python", inside]
+        listing = ["uv", "pip", "list", "--python", inside, "--format=freeze"]
+    else:
+        await _run(recipe, [python, "-m", "venv", str(path)])
+        pip = [inside, "-m", "pip", "--disable-pip-version-check", "--no-input"]
+        put, listing = [*pip, "install", "--quiet"], [*pip, "list", "--format=freeze"]
+    await _run(recipe, [*put, await _requirement(recipe), *more])
+    await asyncio.to_thread(shutil.rmtree, path / "source", ignore_errors=True)
+    listed = await _run(recipe, listing)
+    return tuple(line for line in listed.split() if "==" in line or "@" in line)
+
+
+async def _requirement(recipe: Recipe) -> str:
+    """What pip is given for the revision itself. A source is built from a copy, since builds write into it."""
+    extras = f"[{','.join(recipe.install.extras)}]" if recipe.install.extras else ""
+    release = recipe.revision.release
+    if release is not None:
+        return f"{release.name}{extras}=={release.version}"
+    source = await fetch_source(recipe.revision)
+    copy = recipe.path / "source"
+    await asyncio.to_thread(shutil.copytree, source, copy, symlinks=True)
+    package = copy / recipe.subdirectory
+    if not any((package / name).is_file() for name in ("pyproject.toml", "setup.py", "setup.cfg")):
+        where = recipe.subdirectory or "its top folder"
+        raise CapabilityError(
+            f"revision {recipe.revision.name} has no pyproject.toml or setup.py in {where}; the profile's "
+            "`subdirectory` says where the package is"
+        )
+    return f"{package}{extras}"
+
+
+def _beside(text: str, base: Path) -> str:
+    """A requirement; folders and files begin at the profile's own folder."""
+    return str((base / text).resolve()) if text.startswith((".", "~")) else text
+
+
+async def _run(recipe: Recipe, command: Sequence[str]) -> str:
+    # pip needs the user's settings (index, proxy, certificates). What it builds is the library under study, which
+    # the user chose to run.
+    env = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **recipe.install.env}
+    for name in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"):
+        env.pop(name, None)
+    try:
+        ended = await run_process(command, env=env, timeout=BUILD_SECONDS, output_limit=4_000_000)
+    except Failure as failure:
+        raise CapabilityError(_cannot(recipe, failure.error.message)) from None
+    if ended.returncode == 0:
+        return ended.stdout.decode(errors="replace")
+    said = (ended.stderr or ended.stdout).decode(errors="replace")
+    log = recipe.path.with_name(recipe.path.name + ".log")
+    log.write_text(f"$ {' '.join(command)}\n{ended.stdout.decode(errors='replace')}\n{said}")
+    lines = [line for line in said.splitlines() if line.strip() and "WARNING" not in line and "[notice]" not in line]
+    errors = [line for line in lines if line.startswith(("ERROR:", "error:"))] or lines
+    reason = ended.limit or (errors[0].removeprefix("ERROR: ").strip() if errors else f"exit code {ended.returncode}")
+    raise CapabilityError(f"{_cannot(recipe, reason)} (all of it: {log})")
+
+
+def _cannot(recipe: Recipe, why: str) -> str:
+    return f"{recipe.name} {recipe.revision.name} ({recipe.revision.short}) cannot be installed: {why}"
+
+
+def _used(path: Path) -> int:
+    total = 0
+    for folder, _, files in os.walk(path):
+        for name in files:
+            total += (Path(folder) / name).lstat().st_blocks * 512
+    return total

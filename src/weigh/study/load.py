@@ -1,0 +1,32 @@
+"""An object of a user's Python file, `FILE.py:NAME`."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+from weigh.records.errors import DefinitionError, suggest
+
+
+def load_object(ref: str, base: Path, where: str) -> Any:
+    """Import a file and give what it calls by that name; a relative file begins at `base`.
+
+    Raises:
+        DefinitionError: There is no such file or name, or the file raises while it is imported.
+    """
+    file, colon, name = ref.rpartition(":")
+    if not colon or not file.endswith(".py"):
+        raise DefinitionError(f"{where}: {ref!r} is not FILE.py:NAME")
+    path = (base / Path(file).expanduser()).resolve()
+    if not path.is_file():
+        near = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        raise DefinitionError(f"{where}: {path} does not exist{suggest(path.name, near)}")
+    try:
+        held = runpy.run_path(str(path), run_name=f"weigh_study_{path.stem}")
+    except Exception as error:
+        raise DefinitionError(f"{where}: {path}: {type(error).__name__}: {error}") from error
+    if name not in held:
+        own = [n for n, value in held.items() if getattr(value, "__module__", None) == f"weigh_study_{path.stem}"]
+        raise DefinitionError(f"{where}: {path} has no {name!r}{suggest(name, own)}")
+    return held[name]

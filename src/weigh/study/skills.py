@@ -1,0 +1,75 @@
+"""Skills: a folder with a SKILL.md, whose front matter says what it is for, and whatever files it refers to.
+
+An agent is shown name and description, and reads the rest when it needs it, each agent its own way.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from weigh.records.digest import digest, digest_file
+from weigh.records.errors import DefinitionError
+
+_FRONT = re.compile(r"\A---\s*\n(?P<head>.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
+_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+class Skill(msgspec.Struct, frozen=True, kw_only=True):
+    """A Skill.
+
+    Attributes:
+        name: From its front matter.
+        description: When to use it, for the agent.
+        folder: Where it is.
+        digest: Of all its files.
+    """
+
+    name: str
+    description: str
+    folder: str
+    digest: str
+
+
+def read_skill(folder: Path) -> Skill:
+    """Read and check a Skill.
+
+    Raises:
+        DefinitionError: There is no SKILL.md, or its front matter lacks name or description.
+    """
+    file = folder / "SKILL.md"
+    if not file.is_file():
+        raise DefinitionError(f"skill {folder}: there is no SKILL.md in it")
+    front = _FRONT.match(file.read_text(encoding="utf-8"))
+    if front is None:
+        raise DefinitionError(f"{file}: no front matter; it begins with lines of name: and description: between ---")
+    try:
+        head = yaml.safe_load(front["head"])
+    except yaml.YAMLError as error:
+        raise DefinitionError(f"{file}: front matter: {str(error).splitlines()[0]}") from None
+    if not isinstance(head, dict):
+        raise DefinitionError(f"{file}: front matter: expected name and description")
+    for key in ("name", "description"):
+        if not isinstance(head.get(key), str) or not head[key].strip():
+            raise DefinitionError(f"{file}: front matter has no {key}")
+    name = head["name"].strip()
+    if not _NAME.fullmatch(name) or len(name) > 64:
+        raise DefinitionError(f"{file}: name {name!r}: small letters, digits and single hyphens only, 64 at most")
+    return Skill(
+        name=name,
+        description=" ".join(head["description"].split()),
+        folder=str(folder.resolve()),
+        digest=digest(sorted((str(f.relative_to(folder)), digest_file(f)) for f in _files(folder))),
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    found = []
+    for where, names, files in os.walk(folder):
+        names[:] = [n for n in names if n not in ("__pycache__", ".git")]
+        found += [Path(where) / f for f in files if not f.endswith(".pyc")]
+    return found

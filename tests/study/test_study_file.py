@@ -1,0 +1,82 @@
+"""A study file: every form of it, and what is said when it is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from weigh.define.spec import parse_model
+from weigh.define.study import make_study, read_study
+from weigh.records.errors import DefinitionError
+
+LEAST = {"name": "s", "profile": "p.yaml", "models": ["scripted/echo"]}
+
+
+def test_all_forms_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "mylib.yaml"
+    file.write_text(
+        """
+profile: profile.yaml
+agents: [pi, {agent: opencode, version: "1.2", options: {thinking: low}}]
+models:
+  - {model: "openai/a::base_url=http://localhost:1/v1", size: 7, name: seven, options: {temperature_max: 1}}
+  - scripted/echo
+revisions:
+  - v1.0
+  - {ref: 4d15b215f3, name: "w/ CLI + Skill"}
+  - {version: "2.0"}
+  - {folder: ../here}
+tiers: bare
+tasks: [sum-*, {task: hard, epochs: 8}]
+epochs: 4
+limits: {turns: 12, seconds: 60}
+harness: {sandbox_options: {memory_mb: 2048}}
+store: results
+compare: [{axis: revision, a: v1.0, b: "2.0"}]
+"""
+    )
+    study = read_study(file)
+    assert (study.name, study.tiers, study.epochs) == ("mylib", ("bare",), 4)
+    assert [a.label for a in study.agents] == ["pi", "opencode@1.2"]
+    assert [r.text for r in study.revisions] == ["v1.0", "4d15b215f3", "2.0", "../here"]
+    assert [(t.task, t.epochs) for t in study.tasks] == [("sum-*", None), ("hard", 8)]
+    assert (study.base, study.store) == (str(tmp_path), str(tmp_path / "results"))
+    model = parse_model(study.models[0].spec)
+    assert (model.size, model.label, model.options["temperature_max"]) == (7, "seven", 1)
+    assert study.models[1].spec == "scripted/echo"
+
+
+def test_a_study_called_study_is_named_after_its_folder(tmp_path: Path) -> None:
+    file = tmp_path / "my lib" / "study.yaml"
+    file.parent.mkdir()
+    file.write_text("profile: p\nmodels: scripted/echo\n")
+    assert read_study(file).name == "my-lib"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"modles": []}, "unknown key 'modles'; did you mean 'models'"),
+        ({"agents": []}, "agents: at least one is needed"),
+        ({"models": [{"modell": "x"}]}, "models: unknown key 'modell'; did you mean 'model'?"),
+        ({"models": ["a", {"model": "b", "size": "big"}]}, "models[1]: size: expected int | float | null, got 'big'"),
+        ({"models": ["a", "a"]}, "models: 'a' is there twice"),
+        ({"revisions": [1.1]}, "revisions: write 1.1 in quotes"),
+        ({"revisions": [{"name": "x"}]}, "revisions[0]: say one of ref, version, folder, not nothing of it"),
+        ({"revisions": [{"ref": "a", "version": "b"}]}, "not ref and version at once"),
+        ({"epochs": 0}, "epochs: epochs are 1 or more, got 0"),
+        ({"limits": {"turn": 3}}, "limits.turn: unknown key 'turn'; did you mean 'turns'?"),
+        ({"name": "a b"}, "name 'a b': no spaces"),
+        ({"network": "closed"}, "network: invalid enum value 'closed'"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(DefinitionError, match="study") as caught:
+        make_study({**LEAST, **changes}, "study.yaml")
+    assert said in str(caught.value)
+
+
+def test_a_study_says_its_profile() -> None:
+    with pytest.raises(DefinitionError, match=r"a study says its profile; `weigh study new NAME`"):
+        make_study({"name": "s", "models": ["x"]}, "study.yaml")

@@ -1,0 +1,140 @@
+"""A whole study, from its file to the store: two revisions built from git, their tiers, every trial in a sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.study.kit import make_study
+from weigh.define.study import read_study
+from weigh.execute.sandboxes.probe import available
+from weigh.pipeline.request import RunResult
+from weigh.pipeline.study import StudyChanges, build_study, open_session, plan_study
+from weigh.pipeline.study_status import cell_groups, forecast
+from weigh.records.errors import WeighError
+from weigh.records.trial import Trial
+from weigh.store.layout import Store
+from weigh.store.reader import read_trials
+from weigh.study.installations import build, find_installation
+
+pytestmark = pytest.mark.sandbox
+
+
+@pytest.fixture(autouse=True)
+async def needs_bubblewrap() -> None:
+    probe = await available("bubblewrap")
+    if not probe.ok:
+        pytest.skip(f"needs bubblewrap: {probe.reason}")
+
+
+async def run(file: Path, changes: StudyChanges | None = None) -> RunResult:
+    plan = await plan_study(read_study(file), changes)
+    session = await open_session(plan)
+    await build_study(plan)
+    return await session.execute()
+
+
+def trials(file: Path) -> list[Trial]:
+    store = Store(file.parent / "store")
+    return [trial for one in store.runs() for trial in read_trials(store.open(one.id))]
+
+
+def answers(file: Path, task: str = "greet.tell") -> dict[str, str]:
+    return {t.arm: (t.output.text if t.output else "") for t in trials(file) if t.task == task}
+
+
+async def test_revisions_and_tiers_are_what_the_agent_finds(study: Path, library: Path) -> None:
+    tiers = "[bare, clone, skill, notes, made]"
+    study = make_study(study.parent, library, {"[bare, skill]": tiers, "epochs: 2": "epochs: 1"})
+    plan = await plan_study(read_study(study))
+    assert plan.lacking == ("v1.0.0 has no tier 'skill': there is no Skill at skill in this revision",)
+    result = await run(study, StudyChanges(tasks=("tell",)))
+    assert (result.executed, result.failed, result.missing) == (9, {}, 0)
+    result = await run(study, StudyChanges(only=("tier=bare",)))
+    assert (result.executed, result.failed, result.missing) == (4, {}, 0)
+    said = answers(study)
+    assert "HELLO ADA" in said["small/coder/v1.1.0/bare"]
+    assert "HELLO ADA" not in said["small/coder/v1.0.0/bare"]
+    assert "README.md" not in said["small/coder/v1.1.0/bare"]
+    assert "greet greets" in said["small/coder/v1.0.0/clone"]  # also what an archive would leave out
+    assert "try --shout" in said["small/coder/v1.0.0/notes"]
+    assert "greet greets" in said["small/coder/v1.1.0/made"]
+    assert said["small/coder/v1.1.0/made"].rstrip().endswith("v1.1.0")
+    by_task = {(t.task, t.arm): t.scores["match"].value for t in trials(study)}
+    assert by_task["greet.shout", "small/coder/v1.1.0/bare"] == 1.0
+    assert by_task["greet.shout", "small/coder/v1.0.0/bare"] == 0.0
+    assert by_task["greet.file", "small/coder/v1.0.0/bare"] == 1.0
+    arm = Store(study.parent / "store").runs()[0].arms[0]
+    assert {k: arm.axes[k] for k in ("model", "size", "agent", "revision", "tier")} == {
+        "model": "small", "size": 0.5, "agent": "coder", "revision": "v1.0.0", "tier": "bare",
+    }  # fmt: skip
+
+
+async def test_running_again_does_only_what_is_missing(study: Path) -> None:
+    part = await run(study, StudyChanges(tasks=("tell", "shout"), only=("tier=bare",)))
+    assert part.executed == 8
+    plan = await plan_study(read_study(study))
+    session = await open_session(plan)
+    groups = cell_groups(session)
+    assert sum(g.done for g in groups) == 8
+    assert sum(g.remaining for g in groups) == 10
+    assert not any(g.partly for g in groups)
+    made = forecast(session, groups)
+    assert (made.trials, made.known) == (10, 10)
+    assert made.tokens and made.seconds
+    await run(study, StudyChanges(tasks=("file",), epochs=1))
+    partly = [g for g in cell_groups(await open_session(plan)) if g.partly]
+    assert {(g.task, g.done, g.missing) for g in partly} == {("greet.file", 1, 1)}
+    rest = await run(study)
+    assert (rest.executed, rest.missing, rest.plan.cells) == (7, 0, 18)
+    assert len(Store(study.parent / "store").runs()) == 1
+    assert (await run(study)).executed == 0
+    before = {t.cell: t.id for t in trials(study)}
+    again = await run(study, StudyChanges(tasks=("tell",), only=("tier=bare,revision=v1.1.0",), force=True))
+    assert again.executed == 2
+    after = {t.cell: t.id for t in trials(study)}
+    assert after.keys() == before.keys()
+    assert {c for c in after if after[c] != before[c]} == {
+        c for c in after if c[0].endswith("v1.1.0/bare") and "tell" in c[1]
+    }
+
+
+async def test_every_wrong_name_is_told_before_anything_is_built(study: Path, library: Path, cache: Path) -> None:
+    make_study(study.parent, library, {"[coder]": "[codre]", "[bare, skill]": "[bare, skil]"})
+    with pytest.raises(WeighError) as caught:
+        await plan_study(read_study(study), StudyChanges(tasks=("sout",)))
+    said = str(caught.value)
+    assert "there is no agent 'codre'; did you mean 'coder'?" in said
+    assert "there is no tier 'skil'; did you mean 'skill'?" in said
+    assert "-t: tasks: there is no task 'sout'; did you mean 'shout'?" in said
+
+
+async def test_what_makes_a_cell_is_content_and_not_a_place(study: Path, library: Path, tmp_path: Path) -> None:
+    other = make_study(tmp_path / "elsewhere", library)
+    plans = [await plan_study(read_study(file)) for file in (study, other)]
+    spaces = [{s.axes["tier"]: s.workspace for s in plan.request.settings} for plan in plans]
+    content = [{tier: space.digest for tier, space in one.items() if space} for one in spaces]
+    assert content[0] == content[1]
+    digests = [{t.name: t.info().digest for t in (await open_session(plan)).prepared.tasks} for plan in plans]
+    assert digests[0] == digests[1]
+    (study.parent / "data.bin").write_bytes(b"other" * 100_000)
+    changed = {
+        t.name: t.info().digest for t in (await open_session(await plan_study(read_study(study)))).prepared.tasks
+    }
+    assert {n for n in changed if changed[n] != digests[0][n]} == {"greet.file"}
+
+
+async def test_two_that_want_the_same_installation_share_it(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = await plan_study(read_study(study))
+    recipe = plan.recipes[0]
+    notes: list[str] = []
+    first, second = await asyncio.gather(build(recipe, notes.append), build(recipe, notes.append))
+    assert first == second
+    assert sum(note.startswith("built") for note in notes) <= 1
+    assert any(p.startswith("greet==1.0.0") for p in first.packages)
+    # One that was killed half way does not pass for whole.
+    (recipe.path / "weigh-ready.json").unlink()
+    assert find_installation(recipe.path) is None
+    assert (await build(recipe)).path == first.path
