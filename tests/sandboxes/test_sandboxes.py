@@ -243,3 +243,37 @@ class Fake(MemorySandbox):
 def test_local_is_never_what_one_gets_unasked():
     assert SandboxSpec().mode == "bubblewrap"
     assert LocalSandbox().spec.mode == "local"
+
+
+@pytest.mark.sandbox
+async def test_many_short_commands_never_run_out_of_processes(bubblewrap):
+    """Where the machine's first process reaps late, what is dead must not count against the limit."""
+    async with make_sandbox(SandboxSpec(mode="bubblewrap", pids=16)) as sandbox:
+        for _ in range(40):
+            assert (await sandbox.exec(["true"])).exit_code == 0
+
+
+@pytest.mark.sandbox
+async def test_the_first_command_takes_anything_a_later_one_takes(bubblewrap):
+    """The first one is handed to a process that waits for it, the others are started anew."""
+    odd = 'a\'b "c" $HOME `id` \\ \n * \u00fc'
+    long = "x" * 100_000
+    for argument in (odd, long):
+        async with make_sandbox(SandboxSpec(mode="bubblewrap")) as sandbox:
+            for _ in range(2):
+                command = ["sh", "-c", 'cat; printf "%s|%s" "$1" "$WORD"; ls /proc/self/fd | wc -l', "sh", argument]
+                result = await sandbox.exec(command, stdin=b"in:", env={"WORD": odd})
+                assert result.stdout.strip().startswith(f"in:{argument}|{odd}")
+                assert result.stdout.strip().endswith("4"), "no descriptor of ours is left open in there"
+
+
+@pytest.mark.sandbox
+async def test_a_sandbox_that_runs_nothing_leaves_nothing(bubblewrap):
+    def waiting() -> int:
+        found = subprocess.run(["pgrep", "-fc", r"/bin/sh -c echo 0 > .*cgroup"], stdout=subprocess.PIPE, text=True)
+        return int(found.stdout)
+
+    before = waiting()
+    async with make_sandbox(SandboxSpec(mode="bubblewrap")):
+        pass
+    assert waiting() <= before

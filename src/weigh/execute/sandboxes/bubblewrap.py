@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
@@ -17,7 +18,8 @@ from pathlib import Path
 
 from weigh.execute.sandboxes.cgroup import Cgroup, cgroup_parents
 from weigh.execute.sandboxes.folder import DiskWatch, home, inside, read_below, remove_folder, write_below
-from weigh.execute.sandboxes.process import Ended, run_process
+from weigh.execute.sandboxes.parked import Parked
+from weigh.execute.sandboxes.process import Ended, finish_process, run_process
 from weigh.execute.sandboxes.seccomp import seccomp_filter
 from weigh.execute.sandboxes.seed import copy_folder
 from weigh.execute.sandboxes.spec import WORKSPACE, SandboxSpec
@@ -26,6 +28,8 @@ from weigh.records.errors import CapabilityError, Error, Failure
 
 HOME = "/home/user"
 GATEWAY = "/run/weigh/gateway.sock"
+_OUTSIDE = {"PATH": "/usr/bin:/bin"}
+_FILES = 2  # descriptors that bubblewrap reads: its options, the filter of system calls
 _SIGNALS = {128 + 25: "file_size", 128 + 24: "cpu"}  # SIGXFSZ, SIGXCPU
 _ETC = (
     "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "ca-certificates",
@@ -48,6 +52,7 @@ class BubblewrapSandbox:
         self._folder: Path | None = None
         self._cgroup: Cgroup | None = None
         self._disk: DiskWatch | None = None
+        self._parked: Parked | None = None
         self._program = ""
         self._fixed: list[str] = []
 
@@ -64,16 +69,21 @@ class BubblewrapSandbox:
             for group in self._cgroup.folders:
                 home().note_cgroup(group)
         self._program, self._fixed = program, self._arguments(self._folder)
-        if self.spec.folder is not None:
-            try:
+        try:
+            if self._cgroup is not None:
+                self._parked = Parked(self._cgroup.entry(), self._folder, env=_OUTSIDE, files=_FILES)
+            if self.spec.folder is not None:
                 await copy_folder(self.spec.folder, self._folder / "work")
-            except BaseException:
-                await self.__aexit__()
-                raise
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         folder, self._folder = self._folder, None
+        parked, self._parked = self._parked, None
+        if parked is not None:
+            parked.close()
         if folder is not None:
             remove_folder(folder)
         if self._cgroup is not None:
@@ -126,38 +136,55 @@ class BubblewrapSandbox:
     ) -> tuple[Ended, bool]:
         self._open_folder()
         group = self._cgroup
+        if group:
+            group.make_room()
         kills = group.oom_kills() if group else 0
         where = WORKSPACE if cwd in (None, ".", WORKSPACE) else f"{WORKSPACE}/{inside(cwd or '')}"
         arguments = [*self._fixed, "--chdir", where]
         for key, value in (env or {}).items():
             arguments += ["--setenv", key, value]
-        descriptors = []
-        with ExitStack() as stack:
-            program = seccomp_filter()
-            if program is not None:
-                descriptors.append(stack.enter_context(_readable(program)))
-                arguments += ["--seccomp", str(descriptors[0])]
-            # By a descriptor, so that the host's paths and the variables' values are on no command line.
-            descriptors.append(stack.enter_context(_readable("\0".join(arguments).encode() + b"\0")))
-            ended = await run_process(
-                [
-                    *(group.enter() if group else ()),
-                    self._program,
-                    "--args",
-                    str(descriptors[-1]),
-                    "--",
-                    *self._limited(),
-                    *command,
-                ],
-                env={"PATH": "/usr/bin:/bin"},
-                cwd="/",
-                stdin=stdin,
-                timeout=self.spec.wall_seconds if timeout is None else timeout,
-                output_limit=output_limit,
-                pass_fds=descriptors,
-                watch=self._disk.begin() if self._disk else None,
-            )
+        line = ["--", *self._limited(), *command]
+        timeout = self.spec.wall_seconds if timeout is None else timeout
+        watch = self._disk.begin() if self._disk else None
+        parked, self._parked = self._parked, None
+        if parked is not None and not parked.takes(line):
+            parked.close()
+            parked = None
+        if parked is not None:
+            began = time.perf_counter()
+            head, contents = self._head(arguments, parked.files)
+            process = parked.become([*head, *line], stdin, contents)
+            ended = await finish_process(process, began, timeout=timeout, output_limit=output_limit, watch=watch)
+        else:
+            with ExitStack() as stack:
+                descriptors = [stack.enter_context(_memory_file()) for _ in range(_FILES)]
+                head, contents = self._head(arguments, descriptors)
+                for descriptor, data in zip(descriptors, contents, strict=True):
+                    os.write(descriptor, data)
+                    os.lseek(descriptor, 0, os.SEEK_SET)
+                ended = await run_process(
+                    [*(group.enter() if group else ()), *head, *line],
+                    env=_OUTSIDE,
+                    cwd="/",
+                    stdin=stdin,
+                    timeout=timeout,
+                    output_limit=output_limit,
+                    pass_fds=descriptors,
+                    watch=watch,
+                )
         return ended, bool(group and group.oom_kills() > kills)
+
+    def _head(self, arguments: list[str], descriptors: Sequence[int]) -> tuple[list[str], list[bytes]]:
+        """Bubblewrap's own command line, and what the descriptors it names have to hold.
+
+        Arguments go by a descriptor, so that the host's paths and the variables' values are on no command line.
+        """
+        options, filters = descriptors
+        program = seccomp_filter()
+        if program is not None:
+            arguments = [*arguments, "--seccomp", str(filters)]
+        contents = ["\0".join(arguments).encode() + b"\0", program or b""]
+        return [self._program, "--args", str(options)], contents
 
     def _limited(self) -> list[str]:
         """The shell inside that sets the limits of single processes and becomes the command."""
@@ -216,12 +243,10 @@ class BubblewrapSandbox:
 
 
 @contextmanager
-def _readable(data: bytes) -> Iterator[int]:
-    """A descriptor from which bubblewrap reads this to its end; each run has its own."""
+def _memory_file() -> Iterator[int]:
+    """A descriptor of a file in memory."""
     descriptor = os.memfd_create("bwrap")
     try:
-        os.write(descriptor, data)
-        os.lseek(descriptor, 0, os.SEEK_SET)
         yield descriptor
     finally:
         os.close(descriptor)

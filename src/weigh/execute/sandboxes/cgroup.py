@@ -41,7 +41,8 @@ class Cgroup:
             self._events = folder / ("memory.oom_control" if one else "memory.events")
             self.memory = True
         if "pids" in parents:
-            _write(parents["pids"] / name / "pids.max", pids)
+            self._pids_folder, self._pids, self._dead = parents["pids"] / name, pids, 0
+            _write(self._pids_folder / "pids.max", pids)
             self.pids = True
 
     def oom_kills(self) -> int:
@@ -53,10 +54,29 @@ class Cgroup:
                 return int(line.split()[1])
         return 0
 
+    def make_room(self) -> None:
+        """Raise the limit of processes by those that are dead and still counted; to be called before a command.
+
+        Bubblewrap ends before its child in the new process namespace is reaped; that is then left to the machine's
+        first process, which in a container may come to it late or never.
+        """
+        if not self.pids:
+            return
+        folder = self._pids_folder
+        names = ("tasks", "cgroup.threads")
+        alive = next((folder / name).read_text().count("\n") for name in names if (folder / name).exists())
+        dead = max(0, int((folder / "pids.current").read_text()) - alive)
+        if dead != self._dead:
+            _write(folder / "pids.max", self._pids + dead)
+            self._dead = dead
+
+    def entry(self) -> str:
+        """Shell text by which a shell enters the group."""
+        return " && ".join(f"echo 0 > {folder}/cgroup.procs" for folder in self.folders)
+
     def enter(self) -> list[str]:
         """The beginning of a command line that enters the group before it becomes the rest of the line."""
-        entries = " && ".join(f"echo 0 > {folder}/cgroup.procs" for folder in self.folders)
-        return ["/bin/sh", "-c", f'{entries} && exec "$@"', "sh"]
+        return ["/bin/sh", "-c", f'{self.entry()} && exec "$@"', "sh"]
 
     def remove(self) -> bool:
         """Remove the group; False while the kernel still counts something in it."""

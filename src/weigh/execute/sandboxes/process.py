@@ -56,7 +56,7 @@ async def run_process(
     watch: Callable[[], str | None] | None = None,
     sweep: Callable[[], None] | None = None,
 ) -> Ended:
-    """Run a command in its own process group. Linux and macOS.
+    """Run a command in its own process group, to its end. Linux and macOS.
 
     Args:
         argv: The command.
@@ -71,7 +71,6 @@ async def run_process(
     Raises:
         Failure: Kind `sandbox`, when the command cannot be started at all.
     """
-    loop = asyncio.get_running_loop()
     began = time.perf_counter()
     with _as_file(stdin) as source:
         try:
@@ -89,6 +88,24 @@ async def run_process(
         except OSError as error:
             message = f"cannot start {argv[0]!r}: {error.strerror or error}"
             raise Failure(Error(kind="sandbox", code="start", message=message, transient=True)) from None
+    return await finish_process(process, began, timeout=timeout, output_limit=output_limit, watch=watch, sweep=sweep)
+
+
+async def finish_process(
+    process: subprocess.Popen[bytes],
+    began: float,
+    *,
+    timeout: float | None = None,
+    output_limit: int = 1_000_000,
+    watch: Callable[[], str | None] | None = None,
+    sweep: Callable[[], None] | None = None,
+) -> Ended:
+    """See a process that was started, in a group of its own and with pipes, to its end; arguments as `run_process`.
+
+    Args:
+        began: When it was started, by `time.perf_counter`.
+    """
+    loop = asyncio.get_running_loop()
     assert process.stdout is not None and process.stderr is not None
     out, err = _Drain(loop, process.stdout, output_limit), _Drain(loop, process.stderr, output_limit)
     guard = _Guard(loop, process, timeout, watch)
