@@ -87,6 +87,9 @@ def pool(trials: int, flight: int, port: int, folder: Path) -> None:
         match = trajectory.output.text.strip() == cell.instance.gold_answer
         return {"exact_match": Score(value=float(match), digest="0" * 32)}
 
+    async def nothing(cell: Cell, trajectory: Any) -> dict[str, Score]:
+        return {}
+
     class FileSink:
         def __init__(self, file: Any) -> None:
             self.file, self.encoder = file, msgspec.json.Encoder()
@@ -104,7 +107,7 @@ def pool(trials: int, flight: int, port: int, folder: Path) -> None:
                     SingleTurn(),
                     run="r",
                     score=score,
-                    no_match=lambda cell, why: {},
+                    no_match=nothing,
                     concurrency=flight,
                     seconds=60,
                     stop=stop,

@@ -17,9 +17,9 @@ PUBLIC = """
     CompletionFormatter CompletionRequest DataError DataLoader DataSource DefinitionError Error ExactMatchScorer
     ExternalEval ExternalJob F1Scorer
     Failure Formatter GoldFormatter Harness Instance InstructionScorer LetterChatFormatter Limits LoglikelihoodRequest
-    MathScorer MeanMetric Message MultipleChoiceFormatter NumericScorer Output PassAtK PassHatK RankedFormatter
-    RegexScorer Reported ReportedScorer SamplingParams SandboxedExternalEval Score SubstringScorer Suite Task
-    TaskConfig TemplateFormatter Tool ToolContext
+    MarkerSpec MathScorer MeanMetric Message MultipleChoiceFormatter NumericScorer Output PassAtK PassHatK
+    RankedFormatter RegexScorer Reported ReportedScorer SamplingParams SandboxedExternalEval Score SubstringScorer Suite
+    Task TaskConfig TemplateFormatter Tool ToolContext
     ToolResult Trajectory Trial Usage WeighError __version__ register register_harness register_scorer
     register_variant tool
 """

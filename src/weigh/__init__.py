@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from weigh.records.errors import Failure as Failure
     from weigh.records.errors import WeighError as WeighError
     from weigh.records.instance import Instance as Instance
+    from weigh.records.marker import MarkerSpec as MarkerSpec
     from weigh.records.request import ChatRequest as ChatRequest
     from weigh.records.request import CompletionRequest as CompletionRequest
     from weigh.records.request import LoglikelihoodRequest as LoglikelihoodRequest
@@ -99,6 +100,7 @@ _HOMES = {
     "weigh.execute.tools.tool": "Tool ToolContext ToolResult tool",
     "weigh.records.errors": "DataError DefinitionError Error Failure WeighError",
     "weigh.records.instance": "Instance",
+    "weigh.records.marker": "MarkerSpec",
     "weigh.records.request": "ChatRequest CompletionRequest LoglikelihoodRequest Message Output SamplingParams",
     "weigh.records.score": "Score",
     "weigh.records.trajectory": "Trajectory",

@@ -104,8 +104,12 @@ class Sandbox(Protocol):
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
         output_limit: int = 1_000_000,
+        on_output: Callable[[bytes], None] | None = None,
     ) -> ExecResult:
-        """Run a command under the limits. Raises `Failure` (kind `sandbox`) only when the sandbox itself broke."""
+        """Run a command under the limits. Raises `Failure` (kind `sandbox`) only when the sandbox itself broke.
+
+        `on_output` is given all of its standard output as it comes; what it got is kept when the call is cancelled.
+        """
         ...
 
     async def write_file(self, path: str, data: bytes) -> None:
@@ -153,6 +157,9 @@ class ScoreContext(Protocol):
 class Scorer(Protocol):
     """Gives one value for one trial.
 
+    A scorer that looks at outcomes too (a marker) says so by an attribute `on_outcomes`: it is then asked about a trial
+    that a limit or deadline ended, instead of giving `no_match`.
+
     Attributes:
         name: The key of the score in a trial; stable, lower case, e.g. `exact_match`, `choice:byte`.
         no_match: The value of an outcome that is no answer (timeout, limit, refusal); None when it has none.
@@ -195,6 +202,8 @@ class Scaffold(Protocol):
     - `needs_sandbox`: every trial has a sandbox of its own; `sandbox(spec, workspace) -> SandboxSpec`, called when it
       has been entered, adds what the scaffold needs to it.
     - `problems() -> list[str]`: what keeps it from working here, in words for the user, before the first token.
+    - `misfits(spec) -> list[str]`, `warnings(spec) -> list[str]`: the same of the sandbox it would get, and what a user
+      should know of it.
     - `identity() -> dict`: what it is besides name and options (an agent program's version); part of the arm's digest.
       Callable when there are problems too.
     - `helpers`: roles of the helper models it asks; `runs_tools`: False where it calls none of the harness's tools.
@@ -219,6 +228,7 @@ class ScaffoldContext(Protocol):
         tools: What the model may call; the rendered request has them already.
         workspace: What the sandbox started with, or None.
         seconds: Since the trial began, waiting excluded.
+        artifacts, metadata: What a scaffold puts here becomes part of the trajectory, however the trial ends.
     """
 
     @property
@@ -235,6 +245,15 @@ class ScaffoldContext(Protocol):
     def workspace(self) -> Workspace | None: ...
     @property
     def seconds(self) -> float: ...
+    @property
+    def artifacts(self) -> dict[str, str]: ...
+    @property
+    def metadata(self) -> dict[str, Any]: ...
+
+    def count_calls(self, number: int) -> None:
+        """Count calls of tools that are not the harness's, before they are made: an agent's own. A limit ends the
+        trial before the first that is one too many."""
+        ...
 
     def read_calls(self, output: Output) -> Output:
         """The output with its tool calls mended as far as that can be done (and counted)."""

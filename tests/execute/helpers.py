@@ -179,8 +179,8 @@ async def score_exact(cell: Cell, trajectory: Trajectory, sandbox: Sandbox | Non
     return {"exact_match": Score(value=float(trajectory.output.text == cell.instance.gold_answer))}
 
 
-def no_match(cell: Cell, why: str) -> dict[str, Score]:
-    return {"exact_match": Score(value=0.0, explanation=why)}
+async def no_match(cell: Cell, trajectory: Trajectory) -> dict[str, Score]:
+    return {"exact_match": Score(value=0.0, explanation=trajectory.stop_reason)}
 
 
 def executor(provider: Provider, **settings: Any) -> Executor:

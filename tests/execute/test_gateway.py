@@ -272,3 +272,44 @@ def test_tokens_are_long_and_differ() -> None:
     tokens = {Session(ScriptedProvider(["x"])).token for _ in range(20)}
     assert len(tokens) == 20
     assert all(len(t) > 40 for t in tokens)
+
+
+async def test_every_call_is_metered_by_itself(gateway: Gateway) -> None:
+    provider = ScriptedProvider(["one two"], ScriptedOptions(fail_every=2, latency=0.02))
+    session = gateway.open(provider, retry=FAST, budget=GatewayBudget(calls=3))
+    for _ in range(3):
+        await post(gateway, session.token, chat("a b c"))
+    await post(gateway, session.token, chat("a b c"), "/v1/messages")
+    kept = session.meter.calls
+    assert [(c.wire, c.retries, c.code) for c in kept] == [
+        ("chat", 0, None), ("chat", 1, None), ("chat", 1, None), ("messages", 0, "limit:calls"),
+    ]  # fmt: skip
+    assert [c.usage for c in kept] == [*[Usage(new=3, generated=2, calls=1)] * 3, None]
+    assert all(0.02 <= c.seconds < 0.2 for c in list(kept)[:3])  # earlier tries are not the model's time
+    summary = session.meter.summary()
+    assert summary.pop("seconds") == pytest.approx(sum(c.seconds for c in list(kept)[:3]), abs=1e-5)
+    assert summary == {
+        "new": 9, "generated": 6, "calls": 3, "started": 3, "errors": 0, "retries": 2, "refused": 1,
+    }  # fmt: skip
+
+
+async def test_a_budget_of_seconds_cuts_off_the_call_that_is_out(gateway: Gateway) -> None:
+    provider = ScriptedProvider(["x"], ScriptedOptions(hang_every=1))
+    session = gateway.open(provider, budget=GatewayBudget(seconds=0.2))
+    status, body = await post(gateway, session.token, chat("?"))
+    assert (status, body["error"]["code"], session.spent) == (429, "limit:seconds", "limit:seconds")
+    assert session.over.is_set()
+
+
+async def test_a_budget_of_tokens_ends_where_nobody_counts_them(gateway: Gateway) -> None:
+    session = gateway.open(ScriptedProvider([Output(text="x", usage=Usage(calls=1))]), budget=GatewayBudget(tokens=99))
+    assert [(await post(gateway, session.token, chat("?")))[0] for _ in range(2)] == [200, 429]
+    assert session.spent == "limit:tokens"
+
+
+async def test_dollars_are_watched_where_prices_are_known(gateway: Gateway) -> None:
+    paid = Output(text="x", usage=Usage(new=1, generated=1, cost=0.4, calls=1))
+    session = gateway.open(ScriptedProvider([paid]), budget=GatewayBudget(dollars=1.0))
+    assert [(await post(gateway, session.token, chat("?")))[0] for _ in range(4)] == [200, 200, 200, 429]
+    assert session.spent == "limit:dollars"
+    assert session.meter.usage.cost == pytest.approx(1.2)

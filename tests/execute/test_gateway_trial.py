@@ -74,7 +74,7 @@ async def test_a_failure_behind_it_is_tried_by_the_trial_alone() -> None:
         [trial], _ = await run_all(provider, scaffold=scaffold)
     assert scaffold.statuses == [200] * 4
     assert scaffold.session is not None
-    assert (scaffold.session.meter.retries, len(trial.attempts)) == (0, 4)  # three tries that failed, and the trial
+    assert (scaffold.session.meter.retries, len(trial.attempts)) == (3, 4)  # three tries that failed, and the trial
 
 
 async def test_a_failure_that_cannot_pass_is_kept_for_the_scaffold() -> None:

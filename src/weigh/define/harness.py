@@ -145,6 +145,18 @@ def shaping_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key not in OPERATIONAL}
 
 
+def _agent(name: str) -> Harness:
+    """A command-line agent in a sandbox of its own."""
+    return Harness(
+        name=name,
+        scaffold=name,
+        sandbox="bubblewrap",
+        # JavaScript engines reserve much and use some hundred megabytes; they start a thread a core and some.
+        sandbox_options={"memory_mb": 2048, "pids": 256, "disk_mb": 1024, "files": 50_000},
+        limits=Limits(turns=50, tool_calls=150, seconds=1800.0),
+    )
+
+
 PRESETS: dict[str, Harness] = {
     "default": Harness(),
     "tools": Harness(
@@ -171,6 +183,7 @@ PRESETS: dict[str, Harness] = {
         "say.",
         limits=Limits(turns=20, tool_calls=60, seconds=900.0),
     ),
+    **{name: _agent(name) for name in ("pi",)},
 }
 """Harnesses by name; `register_harness` adds to them."""
 

@@ -14,8 +14,8 @@ import msgspec
 from weigh.records.errors import DefinitionError
 from weigh.records.run import MetricInfo
 
-ScorerLookup = Callable[[str], Any]
-"""Gives the scorer of a name."""
+ScorerLookup = Callable[..., Any]
+"""Gives the scorer of a name; options after it are the scorer's settings."""
 
 
 class Metric(msgspec.Struct, frozen=True):

@@ -13,12 +13,14 @@ import msgspec
 
 from weigh.define.fewshot import FewShot, choose
 from weigh.define.formatters import Render
+from weigh.define.markers import resolve_markers, scorers_of
 from weigh.define.metrics import Metric, ScorerLookup
 from weigh.define.select import Limit, select_positions
 from weigh.protocols import Capability
 from weigh.records.digest import digest
 from weigh.records.errors import DataError, DefinitionError, WeighError
 from weigh.records.instance import Instance
+from weigh.records.marker import MarkerSpec
 from weigh.records.request import Request, SamplingParams
 from weigh.records.run import TaskInfo
 
@@ -36,7 +38,8 @@ class PreparedTask:
         instances: The questions that are scored, each with an id that no other has.
         fewshot: What is shown before each.
         metrics: With scorers looked up.
-        scorers: The scorers of the metrics, each once; names where no lookup was given.
+        scorers: The scorers of the metrics, each once, then those of the markers; names where no lookup was given.
+        markers: What the task's markers are.
         warnings: Lines for the user: ids that were doubled, questions that left to become examples.
         digest: Of everything that shapes requests.
     """
@@ -48,6 +51,7 @@ class PreparedTask:
         "digest",
         "fewshot",
         "instances",
+        "markers",
         "metrics",
         "name",
         "sampling",
@@ -66,12 +70,14 @@ class PreparedTask:
         metrics: tuple[Metric, ...],
         sampling: SamplingParams,
         warnings: tuple[str, ...],
+        markers: tuple[Any, ...] = (),
     ) -> None:
         config = task.config
         self.task, self.name, self.variant = task, task.name, task.variant
         self.instances, self.fewshot, self.metrics = instances, fewshot.examples, metrics
         self.sampling, self.warnings = sampling, warnings
-        self.scorers: tuple[Any, ...] = tuple({m.scorer_name: m.scorer for m in metrics}.values())
+        self.scorers: tuple[Any, ...] = scorers_of(metrics, markers)
+        self.markers: tuple[MarkerSpec, ...] = tuple(s.spec for s in markers if hasattr(s, "spec"))
         self._digests = digests
         self._render = _bind(config.formatter, fewshot.examples, sampling, config.instruction)
         data = hashlib.sha256()
@@ -130,6 +136,7 @@ class PreparedTask:
             digest=self.digest,
             definition=self.definition,
             metrics=tuple(m.info() for m in self.metrics),
+            markers=self.markers,
             num_instances=self.total,
             licence=config.licence,
             source=config.source,
@@ -186,7 +193,8 @@ def prepare(task: Task, sampling: SamplingParams, lookup: ScorerLookup | None) -
             for instance in fewshot.scored:
                 check(instance)
         digests = {i.id: instance_digest(i) for i in fewshot.scored}
-        prepared = PreparedTask(task, fewshot.scored, digests, fewshot, metrics, sampling, tuple(warnings))
+        markers = resolve_markers(config.markers, config.base, lookup) if lookup else ()
+        prepared = PreparedTask(task, fewshot.scored, digests, fewshot, metrics, sampling, tuple(warnings), markers)
         prepared.render(fewshot.scored[0])
     except WeighError as error:
         raise type(error)(f"task {task.spec!r}: {error}") from error

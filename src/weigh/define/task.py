@@ -23,6 +23,7 @@ import msgspec
 from weigh.define.data import DataLoader, DataSource, Row, resolve_path
 from weigh.define.decode import RawText, decode, read_text, replace
 from weigh.define.formatters import FORMATTERS, ChatFormatter, Formatter
+from weigh.define.markers import as_markers
 from weigh.define.metrics import Metric, ScorerLookup, as_metric
 from weigh.define.prepared import PreparedTask as PreparedTask
 from weigh.define.prepared import prepare
@@ -42,6 +43,8 @@ class TaskConfig(msgspec.Struct, frozen=True, kw_only=True):
         formatter: How a question becomes a request.
         sampling_params: How answers are drawn.
         metrics: In order; the first is the primary one.
+        markers: Behaviours to look for in every trial (`MarkerSpec`, or a built-in one's name); scores beside those of
+            the metrics, named `marker:NAME`.
         num_fewshot: How many examples are shown.
         fewshot_seed: Which ones.
         fewshot_source, fewshot_split: Where they come from; without either, they leave the scored questions.
@@ -59,6 +62,7 @@ class TaskConfig(msgspec.Struct, frozen=True, kw_only=True):
     formatter: Any = ChatFormatter()
     sampling_params: SamplingParams = SamplingParams()
     metrics: tuple[Any, ...] = ()
+    markers: tuple[Any, ...] = ()
     num_fewshot: int = 0
     fewshot_seed: int = 1234
     fewshot_source: DataSource | None = None
@@ -124,6 +128,7 @@ class Task:
     formatter: ClassVar[Any] = ChatFormatter()
     sampling_params: ClassVar[SamplingParams] = SamplingParams()
     metrics: ClassVar[tuple[Any, ...]] = ()
+    markers: ClassVar[tuple[Any, ...]] = ()
     num_fewshot: ClassVar[int] = 0
     fewshot_seed: ClassVar[int] = 1234
     fewshot_source: ClassVar[DataSource | None] = None
@@ -180,6 +185,7 @@ class Task:
         values = {key: getattr(cls, key) for key in _FIELDS}
         values["formatter"] = _formatter(values["formatter"], where)
         values["metrics"] = _metrics(values["metrics"], where)
+        values["markers"] = as_markers(values["markers"], where)
         file = cls.file()
         return decode({**values, "name": name, "base": str(file.parent) if file else None}, TaskConfig, where)
 
@@ -269,4 +275,8 @@ def _metrics(value: Any, where: str) -> tuple[Metric, ...]:
     return tuple(as_metric(item, f"{where}: metrics") for item in items)
 
 
-_SPECIAL: dict[str, Callable[[Any, str], Any]] = {"formatter": _formatter, "metrics": _metrics}
+_SPECIAL: dict[str, Callable[[Any, str], Any]] = {
+    "formatter": _formatter,
+    "metrics": _metrics,
+    "markers": as_markers,
+}

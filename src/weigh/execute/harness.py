@@ -32,12 +32,13 @@ from weigh.records.errors import Error, Failure, WeighError
 from weigh.records.request import LoglikelihoodRequest, Output
 from weigh.records.score import Score
 from weigh.records.trajectory import Trajectory
-from weigh.records.trial import EMPTY, ERROR, OK, Attempt, Timing, Trial
+from weigh.records.trial import EMPTY, ERROR, GAVE_UP, OK, Attempt, Timing, Trial
 from weigh.records.usage import Usage
 from weigh.records.workspace import Workspace
 
 ScoreTrial = Callable[[Cell, Trajectory, Sandbox | None], Awaitable[dict[str, Score]]]
-NoMatch = Callable[[Cell, str], dict[str, Score]]
+NoMatch = Callable[[Cell, Trajectory], Awaitable[dict[str, Score]]]
+StatusOf = Callable[[Cell, Trajectory, Mapping[str, Score]], str]
 OpenSandbox = Callable[[Cell], AbstractAsyncContextManager[Sandbox] | None]
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
@@ -55,6 +56,7 @@ class Executor:
         run: str,
         score: ScoreTrial,
         no_match: NoMatch,
+        status: StatusOf = lambda cell, trajectory, scores: OK,
         concurrency: int,
         seconds: float | None = None,
         retry: RetryPolicy | None = None,
@@ -75,6 +77,7 @@ class Executor:
             score: Judges a trajectory that ended well, while the sandbox lives. A `Score` with an error makes the
                 trial a failure.
             no_match: The scores of an outcome that is no answer (`timeout`, `refused`, `limit:turns`, ...).
+            status: The status of a trial that was judged: `ok`, or an outcome that only scores can tell (`gave-up`).
             concurrency: The most requests in flight; made into a `Limiter` unless one is given (share one between the
                 executors of one provider).
             seconds: Deadline of a trial, scoring excluded.
@@ -88,7 +91,7 @@ class Executor:
             workspace: What each trial's sandbox starts with, for scaffolds.
         """
         self.provider, self.scaffold, self.run = provider, scaffold, run
-        self.score, self.no_match, self.open_sandbox = score, no_match, open_sandbox
+        self.score, self.no_match, self.status, self.open_sandbox = score, no_match, status, open_sandbox
         self.seconds = seconds
         self.tools, self.helpers, self.workspace = tools or ToolSet(), helpers or {}, workspace
         self.limits = limits if limits is not None and limits != Limits() else None
@@ -120,7 +123,9 @@ class Executor:
             # Calls of the provider were retried one by one; here a broken sandbox or agent gets a new trial.
             again = error.kind in ("sandbox", "agent") and self.retry.allows(tries, 0, error)
             if not again or not await self.stop.sleep(self.retry.delay(tries, error)):
-                return self._trial(cell, calls, status=ERROR, error=error)
+                # What an agent said before it failed is kept, for people.
+                said = _counted(_cut_short(cell, calls, None), calls) if calls.artifacts else None
+                return self._trial(cell, calls, status=ERROR, error=error, trajectory=said)
             calls.restart()
 
     async def _attempt(self, cell: Cell, calls: TrialCalls) -> Trial:
@@ -195,8 +200,8 @@ class Executor:
             self._alive_until = time.monotonic() + 5.0
 
     async def _judge(self, cell: Cell, calls: TrialCalls, trajectory: Trajectory) -> Trial:
-        if trajectory.stop_reason is not None:
-            scores = self.no_match(cell, trajectory.stop_reason)
+        if trajectory.stop_reason not in (None, GAVE_UP):
+            scores = await self.no_match(cell, trajectory)
             return self._trial(cell, calls, status=trajectory.stop_reason, trajectory=trajectory, scores=scores)
         if _is_empty(trajectory):
             error = Error(kind="empty", message="the model produced nothing: no token, no tool call, no answer")
@@ -224,7 +229,7 @@ class Executor:
                 failed = Error(kind="scorer", code="nan", message=message)
                 scores = {**scores, name: Score(digest=score.digest, error=failed)}
                 break
-        status = OK if failed is None else ERROR
+        status = self.status(cell, trajectory, scores) if failed is None else ERROR
         return self._trial(cell, calls, status=status, trajectory=trajectory, scores=scores, error=failed)
 
     def _trial(
@@ -262,15 +267,15 @@ class Executor:
                 started=calls.started,
                 total=round(seconds + (calls.scoring or 0.0), 6),
                 model=round(calls.model_seconds, 6) if calls.model_seconds else None,
-                tools=None if calls.toolbox is None else round(calls.toolbox.seconds, 6),
+                tools=_tool_seconds(calls, trajectory),
                 scoring=None if calls.scoring is None else round(calls.scoring, 6),
             ),
             usage=usage,
         )
 
 
-def _cut_short(cell: Cell, calls: TrialCalls, why: str) -> Trajectory:
-    """What there is of a trial that a limit or the deadline ended."""
+def _cut_short(cell: Cell, calls: TrialCalls, why: str | None) -> Trajectory:
+    """What there is of a trial that a limit, the deadline or a failure ended."""
     return Trajectory(
         request=cell.request,
         output=calls.last_output or Output(),
@@ -281,13 +286,32 @@ def _cut_short(cell: Cell, calls: TrialCalls, why: str) -> Trajectory:
 
 
 def _counted(trajectory: Trajectory, calls: TrialCalls) -> Trajectory:
-    """A trajectory with the usage of all calls, and the counters of its tools, filled in."""
+    """A trajectory with the usage of all calls, what the scaffold left, and the counters of its tools, filled in."""
     if not trajectory.usage.calls:
         trajectory = msgspec.structs.replace(trajectory, usage=calls.usage)
+    if calls.artifacts or calls.metadata:
+        trajectory = msgspec.structs.replace(
+            trajectory,
+            artifacts={**calls.artifacts, **trajectory.artifacts},
+            metadata={**calls.metadata, **trajectory.metadata},
+        )
     if calls.toolbox is not None:
         metadata = {**trajectory.metadata, **calls.toolbox.counts()}
         trajectory = msgspec.structs.replace(trajectory, metadata=metadata)
     return trajectory
+
+
+def _tool_seconds(calls: TrialCalls, trajectory: Trajectory | None) -> float | None:
+    """What tools took: those of the harness as measured, an agent's own as its steps say."""
+    if calls.toolbox is not None:
+        return round(calls.toolbox.seconds, 6)
+    known = [
+        seen.seconds
+        for step in (trajectory.steps if trajectory else ())
+        for seen in step.observations
+        if seen.seconds is not None
+    ]
+    return round(sum(known), 6) if known else None
 
 
 def _is_empty(trajectory: Trajectory) -> bool:

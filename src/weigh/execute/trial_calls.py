@@ -38,13 +38,16 @@ class TrialCalls:
         started: Unix time at which the last attempt began.
         model_seconds, scoring: As in `Timing`.
         last_output, usage: Of the calls of the last attempt.
+        last_call: Seconds the model took for the call that returned last, and how often it was tried again.
+        artifacts, metadata: As in `ScaffoldContext`.
         calling: Whether a call was out when the deadline came.
         toolbox: The tools, with what they keep; None when the harness has none.
     """
 
     __slots__ = (
-        "_began", "_ended", "_executor", "_lost", "_usages", "attempts", "calling", "deadline", "instance",
-        "last_output", "model_seconds", "recorded", "sandbox", "scoring", "started", "steps", "toolbox",
+        "_began", "_ended", "_executor", "_foreign", "_lost", "_usages", "artifacts", "attempts", "calling", "deadline",
+        "instance", "last_call", "last_output", "metadata", "model_seconds", "recorded",
+        "sandbox", "scoring", "started", "steps", "toolbox",
     )  # fmt: skip
 
     def __init__(self, executor: Executor, instance: Instance) -> None:
@@ -58,10 +61,14 @@ class TrialCalls:
     def restart(self) -> None:
         """Begin a new attempt at the whole trial."""
         self.steps: list[Step] = []
+        self.artifacts: dict[str, str] = {}
+        self.metadata: dict[str, Any] = {}
+        self._foreign = 0
         self.toolbox: Toolbox | None = None
         self.deadline: asyncio.Timeout | None = None
         self.last_output: Output | None = None
         self._usages: list[Usage] = []
+        self.last_call: tuple[float, int] | None = None
         self.model_seconds = 0.0
         self.scoring: float | None = None
         self.calling = False
@@ -141,7 +148,9 @@ class TrialCalls:
                 error = failure.error
             else:
                 self.calling = False
-                self.model_seconds += time.monotonic() - sent
+                seconds = time.monotonic() - sent
+                self.model_seconds += seconds
+                self.last_call = (seconds, failures + excused)
                 limiter.succeeded()
                 circuit.succeeded()
                 self.last_output = output
@@ -151,6 +160,7 @@ class TrialCalls:
                 limiter.release()
             self.calling = False
             took = time.monotonic() - sent
+            self.last_call = (took, failures + excused)
             self.recorded = error
             self.attempts.append(Attempt(started=time.time() - took, seconds=round(took, 6), error=error))
             if error.code == RATE_LIMITED:
@@ -190,6 +200,13 @@ class TrialCalls:
         if limits is not None and limits.tool_calls is not None and box.calls + len(calls) > limits.tool_calls:
             raise LimitReached("tool_calls")
         return await box.call(calls)
+
+    def count_calls(self, number: int) -> None:
+        """Count calls of an agent's own tools. Raises `LimitReached` before the first that is one too many."""
+        limits = self._executor.limits
+        if limits is not None and limits.tool_calls is not None and self._foreign + number > limits.tool_calls:
+            raise LimitReached("tool_calls")
+        self._foreign += number
 
     async def close_tools(self) -> None:
         """Close what tools keep, e.g. an interpreter."""

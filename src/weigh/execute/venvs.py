@@ -53,27 +53,30 @@ def venv_path(packages: Sequence[str]) -> Path:
     return cache_dir().parent / "programs" / f"{name}-{key}"
 
 
-def find_venv(packages: Sequence[str]) -> Venv | None:
+def find_venv(packages: Sequence[str], path: Path | None = None) -> Venv | None:
     """The environment, if it is there and whole."""
     try:
-        return msgspec.json.decode((venv_path(packages) / _READY).read_bytes(), type=Venv)
+        return msgspec.json.decode(((path or venv_path(packages)) / _READY).read_bytes(), type=Venv)
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):
         return None
 
 
-async def install_venv(packages: Sequence[str]) -> Venv:
+async def install_venv(packages: Sequence[str], path: Path | None = None) -> Venv:
     """Make the environment, or return it if it is there.
+
+    Args:
+        path: Where, instead of the place that its packages name.
 
     Raises:
         CapabilityError: The packages cannot be installed; says pip's last line.
     """
     import fcntl
 
-    path = venv_path(packages)
+    path = path or venv_path(packages)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w") as lock:
+    with (path.parent / f"{path.name}.lock").open("w") as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
-        found = find_venv(packages)
+        found = find_venv(packages, path)
         if found is not None:
             return found
         shutil.rmtree(path, ignore_errors=True)

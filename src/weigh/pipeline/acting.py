@@ -35,6 +35,7 @@ class Acting(msgspec.Struct, frozen=True, kw_only=True):
         sandbox: What each trial's sandbox allows; None when trials have none.
         servers: MCP servers of the harness, not started.
         scaffold: What the scaffold is besides its name and options (the version of an agent program), as it says.
+        warnings: Lines for people.
     """
 
     setting: Setting
@@ -42,6 +43,7 @@ class Acting(msgspec.Struct, frozen=True, kw_only=True):
     sandbox: SandboxSpec | None
     servers: McpServers
     scaffold: dict[str, Any] = {}
+    warnings: tuple[str, ...] = ()
 
 
 async def find_acting(setting: Setting) -> tuple[Acting, list[str]]:
@@ -72,7 +74,7 @@ async def find_acting(setting: Setting) -> tuple[Acting, list[str]]:
     choice = harness.tool_choice
     if choice not in (None, "auto", "none", "required") and choice not in tools.tools and not problems:
         problems.append(f"tool_choice is {choice!r}, and harness '{harness.name}' has no such tool")
-    spec = None
+    spec, warnings = None, list[str]()
     if tools.needs_sandbox or getattr(scaffold, "needs_sandbox", False) or setting.workspace is not None:
         try:
             spec = sandbox_spec(harness)
@@ -80,6 +82,9 @@ async def find_acting(setting: Setting) -> tuple[Acting, list[str]]:
             problems.append(str(error))
         else:
             spec = seeded_spec(spec, setting.workspace)
+            if scaffold is not None:
+                problems += getattr(scaffold, "misfits", _nothing)(spec)
+                warnings += getattr(scaffold, "warnings", _nothing)(spec)
             problems += sandbox_problems(tools, spec)
             probe = await available(spec.mode)
             if not probe.ok:
@@ -90,8 +95,14 @@ async def find_acting(setting: Setting) -> tuple[Acting, list[str]]:
                     f"{who} of harness '{harness.name}' need a sandbox, but {spec.mode} does not work here: "
                     f"{probe.reason}. {probe.how_to_get}".rstrip()
                 )
-    acting = Acting(setting=setting, tools=tools, sandbox=spec, servers=servers, scaffold=identity)
+    acting = Acting(
+        setting=setting, tools=tools, sandbox=spec, servers=servers, scaffold=identity, warnings=tuple(warnings)
+    )
     return acting, problems
+
+
+def _nothing(spec: SandboxSpec) -> list[str]:
+    return []
 
 
 def _scaffold(harness: Harness) -> tuple[Scaffold | None, list[str]]:

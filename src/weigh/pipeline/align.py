@@ -19,6 +19,7 @@ from weigh.pipeline.sides import Member, Side, contexts
 from weigh.plan.explain import Difference, differences, flatten
 from weigh.records.arm import Axis
 from weigh.records.errors import DefinitionError, suggest
+from weigh.records.marker import MarkerSpec
 from weigh.records.run import MetricInfo, TaskInfo
 from weigh.records.trial import join_spec
 from weigh.store.columns import MEASURES
@@ -184,6 +185,11 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else text[:60] + "..." + text[-17:]
 
 
+def marker_metric(marker: MarkerSpec) -> MetricInfo:
+    """Adoption of a behaviour as a metric: the share of trials in which the marker fired."""
+    return MetricInfo(name=marker.scorer, scorer=marker.scorer, lower_is_better=marker.lower_is_better)
+
+
 def pick_metric(tasks: Sequence[TaskInfo], name: str | None) -> MetricInfo:
     """The metric of a task by name (a cost is one too); its first where no name is given.
 
@@ -195,10 +201,11 @@ def pick_metric(tasks: Sequence[TaskInfo], name: str | None) -> MetricInfo:
     metrics = tasks[0].metrics
     if name is None:
         return metrics[0]
-    for metric in metrics:
+    others = [marker_metric(m) for m in tasks[0].markers]
+    for metric in (*metrics, *others):
         if name in (metric.name, metric.scorer):
             return metric
-    known = [*(m.name for m in metrics), *COSTS]
+    known = [*(m.name for m in (*metrics, *others)), *COSTS]
     spec = join_spec(tasks[0].name, tasks[0].variant)
     raise DefinitionError(f"task {spec} has no metric {name!r}{suggest(name, known)} (it has {', '.join(known)})")
 
@@ -210,8 +217,9 @@ def common_metric(ours: Sequence[TaskInfo], theirs: Sequence[TaskInfo], name: st
         DefinitionError: A side lacks it.
     """
     metric = pick_metric(ours, name)
-    if metric.scorer not in COSTS and metric.scorer not in {m.scorer for m in theirs[0].metrics}:
-        have = ", ".join(m.name for m in theirs[0].metrics) or "none"
+    others = [*theirs[0].metrics, *(marker_metric(m) for m in theirs[0].markers)]
+    if metric.scorer not in COSTS and metric.scorer not in {m.scorer for m in others}:
+        have = ", ".join(m.name for m in others) or "none"
         raise DefinitionError(
             f"only one of the arms has the metric {metric.name!r} (the other has {have}); `weigh rescore` gives it to "
             "the other without running the model again"

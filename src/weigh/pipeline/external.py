@@ -39,7 +39,7 @@ from weigh.records.errors import CapabilityError, Error, Failure
 from weigh.records.request import Output, Request
 from weigh.records.score import Score
 from weigh.records.trajectory import Trajectory
-from weigh.records.trial import EMPTY, ERROR, OK, Attempt, Timing, Trial
+from weigh.records.trial import EMPTY, ERROR, Attempt, Timing, Trial
 from weigh.records.usage import Usage, add_usage
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ class _Batch:
             result = reported.get(name)
             if lost is not None and (lost.code or "").startswith("limit:"):
                 if not run_spent:
-                    await self._append(self._outcome(cell, str(lost.code), own))
+                    await self._append(await self._outcome(cell, str(lost.code), own))
             elif self.session.meter.started == 0 and (result is not None or ended is not None):
                 message = f"{self.task.name}'s program never asked the model"
                 empty = Error(kind="empty", code="no_calls", message=message)
@@ -266,7 +266,7 @@ class _Batch:
                 error = Error(kind="task", code="reported", message=str(result.error)[:400])
                 await self._append(self._trial(cell, ERROR, own, error=error, result=result))
             elif timed_out:
-                await self._append(self._outcome(cell, "timeout", own))
+                await self._append(await self._outcome(cell, "timeout", own))
             elif ended is not None:
                 await self._append(self._trial(cell, ERROR, own, error=missing))
         if run_spent:
@@ -282,7 +282,7 @@ class _Batch:
         failed = next((s.error for s in scores.values() if s.error is not None), None)
         return self._trial(
             cell,
-            OK if failed is None else ERROR,
+            self.context.scoring.status(cell, trajectory, scores) if failed is None else ERROR,
             own,
             error=failed,
             result=result,
@@ -290,9 +290,9 @@ class _Batch:
             scores=scores,
         )
 
-    def _outcome(self, cell: Cell, status: str, own: Sequence[Call]) -> Trial:
+    async def _outcome(self, cell: Cell, status: str, own: Sequence[Call]) -> Trial:
         trajectory = msgspec.structs.replace(self._trajectory(cell, own, None), stop_reason=status)
-        scores = self.context.scoring.no_match(cell, status)
+        scores = await self.context.scoring.no_match(cell, trajectory)
         return self._trial(cell, status, own, trajectory=trajectory, scores=scores)
 
     def _trajectory(self, cell: Cell, own: Sequence[Call], result: Reported | None) -> Trajectory:

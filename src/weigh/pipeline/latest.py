@@ -14,11 +14,12 @@ from weigh.store.layout import Store
 
 
 def current(store: Store, run: Run) -> Run:
-    """The run with its latest metrics. Raises `StoreError` when its folder cannot be read."""
+    """The run with its latest metrics and markers. Raises `StoreError` when its folder cannot be read."""
     tasks = list(run.tasks)
     for invocation in store.open(run.id).invocations():
         for index, task in enumerate(tasks):
-            metrics = invocation.metrics.get(join_spec(task.name, task.variant))
-            if metrics:
-                tasks[index] = msgspec.structs.replace(task, metrics=metrics)
+            spec = join_spec(task.name, task.variant)
+            metrics = invocation.metrics.get(spec) or task.metrics
+            markers = invocation.markers.get(spec, task.markers)
+            tasks[index] = msgspec.structs.replace(task, metrics=metrics, markers=markers)
     return msgspec.structs.replace(run, tasks=tuple(tasks))

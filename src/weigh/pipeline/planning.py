@@ -50,6 +50,14 @@ def plan_rows(
     return tuple(rows)
 
 
+def cells_by_task(prepared: PreparedPlan, epochs: int) -> dict[str, int]:
+    """How many cells each arm has of each task, by spec."""
+    return {
+        task.task.spec: (column.epochs or epochs) * len(column.instances)
+        for task, column in zip(prepared.tasks, prepared.columns, strict=True)
+    }
+
+
 def estimator(cells: Callable[[Block], Iterator[Cell]], reuse: Reuse) -> Estimate:
     """Estimate the tokens that remain, a token being four characters."""
 

@@ -14,6 +14,7 @@ import msgspec
 from weigh.define.external import ExternalEval
 from weigh.define.prepared import PreparedTask
 from weigh.define.registry import Registry, default
+from weigh.define.task import Task
 from weigh.execute.sandboxes.probe import available
 from weigh.pipeline.arms import ArmPlan
 from weigh.pipeline.external import problems as external_problems
@@ -21,6 +22,7 @@ from weigh.pipeline.sandbox import sandbox_spec
 from weigh.plan.matrix import Column
 from weigh.records.errors import CapabilityError, DefinitionError
 from weigh.records.run import SuiteNode
+from weigh.score.markers import BUILT_IN
 from weigh.score.registry import scorer_by_name
 
 
@@ -48,12 +50,14 @@ def prepare_tasks(
     *,
     epochs: Mapping[str, int] | None = None,
     allow_missing: bool = False,
+    agents: bool = False,
     registry: Registry | None = None,
 ) -> PreparedPlan:
     """Resolve and load every task.
 
     Args:
         epochs: By spec, for tasks that are repeated more or less often than the run says.
+        agents: Whether trials are an agent's, which are looked through for the built-in markers too.
         registry: Where names are looked up.
 
     Raises:
@@ -62,6 +66,7 @@ def prepare_tasks(
     if not specs:
         raise DefinitionError("no task: give one with -t, e.g. -t starter (`weigh ls tasks` lists them)")
     suites, tasks = (registry or default).expand(specs, allow_missing=allow_missing)
+    tasks = [with_built_in_markers(task) for task in tasks] if agents else tasks
     prepared = [task.prepare(scorer_by_name=scorer_by_name) for task in tasks]
     return PreparedPlan(
         columns=tuple(
@@ -72,6 +77,13 @@ def prepare_tasks(
         suites=tuple(suites),
         warnings=tuple(w for p in prepared for w in p.warnings),
     )
+
+
+def with_built_in_markers(task: Task) -> Task:
+    """The task with weigh's own markers beside those that it declares."""
+    own = task.config.markers
+    markers = (*(name for name in BUILT_IN if name not in own), *own)
+    return task.with_config(msgspec.structs.replace(task.config, markers=markers))
 
 
 async def check(plan: PreparedPlan, arms: Sequence[ArmPlan], *, skip_unavailable: bool) -> PreparedPlan:

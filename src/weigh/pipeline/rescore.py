@@ -9,17 +9,21 @@ from contextlib import AsyncExitStack
 import msgspec
 
 from weigh.define.harness import Harness, is_judging
+from weigh.define.markers import resolve_markers, scorers_of
 from weigh.define.registry import resolve
 from weigh.execute.sandboxes.planner import SandboxPlanner
 from weigh.pipeline.finishing import finish_run
 from weigh.pipeline.helpers import Helpers
+from weigh.pipeline.prepare import with_built_in_markers
 from weigh.pipeline.reuse import rescore_trials
 from weigh.pipeline.sandbox import sandbox_spec
 from weigh.pipeline.scoring import Scoring, TaskKey
 from weigh.protocols import Scorer
 from weigh.records.errors import WeighError
-from weigh.records.run import Invocation, MetricInfo, Run
+from weigh.records.marker import MarkerSpec
+from weigh.records.run import Invocation, MetricInfo, Run, TaskInfo
 from weigh.records.trial import join_spec
+from weigh.score.markers import BUILT_IN
 from weigh.score.registry import scorer_by_name
 from weigh.store.journal import JournalWriter
 from weigh.store.layout import RunFolder, Store
@@ -54,16 +58,21 @@ async def rescore(store: Store, run: Run, *, everything: bool = False, harness: 
     """
     scorers: dict[TaskKey, tuple[Scorer, ...]] = {}
     infos: dict[str, tuple[MetricInfo, ...]] = {}
+    markers: dict[str, tuple[MarkerSpec, ...]] = {}
     skipped: list[str] = []
     for task in run.tasks:
         spec = join_spec(task.name, task.variant)
         try:
-            metrics = [m.resolve(scorer_by_name) for m in resolve(spec).config.metrics]
+            defined = resolve(spec)
+            config = (with_built_in_markers(defined) if _is_agents(run, task) else defined).config
+            metrics = [m.resolve(scorer_by_name) for m in config.metrics]
+            marking = resolve_markers(config.markers, config.base, scorer_by_name)
         except WeighError as error:
             skipped.append(f"{spec} keeps its scores: {error}")
             continue
         infos[spec] = tuple(m.info() for m in metrics)
-        scorers[task.name, task.variant] = tuple({m.scorer_name: m.scorer for m in metrics}.values())
+        markers[spec] = tuple(m.spec for m in marking if hasattr(m, "spec"))
+        scorers[task.name, task.variant] = scorers_of(metrics, marking)
     folder = store.open(run.id)
     roles = _judges(folder, harness or Harness())
     scoring = Scoring(scorers, helpers=await Helpers.plan(roles))
@@ -74,7 +83,12 @@ async def rescore(store: Store, run: Run, *, everything: bool = False, harness: 
             )
     writer = f"{int(time.time())}-{secrets.token_hex(4)}"
     invocation = Invocation(
-        id=writer, started=time.time(), command="weigh rescore", metrics=infos, plan={"helpers": roles}
+        id=writer,
+        started=time.time(),
+        command="weigh rescore",
+        metrics=infos,
+        markers={spec: found for spec, found in markers.items() if found},
+        plan={"helpers": roles},
     )
     folder.begin(invocation)
     async with AsyncExitStack() as stack:
@@ -90,6 +104,12 @@ async def rescore(store: Store, run: Run, *, everything: bool = False, harness: 
     folder.end(msgspec.structs.replace(invocation, ended=time.time(), summary=summary))
     await finish_run(folder)
     return Rescored(run=run, trials=len(changed), failed=sum(t.failed for t in changed), skipped=tuple(skipped))
+
+
+def _is_agents(run: Run, task: TaskInfo) -> bool:
+    """Whether the run's trials of a task are an agent's, which have the built-in markers."""
+    acts = any(h.get("scaffold", "single_turn") != "single_turn" for h in run.harness.get("several", [run.harness]))
+    return acts or any(marker.name in BUILT_IN for marker in task.markers)
 
 
 def _judges(folder: RunFolder, harness: Harness) -> dict[str, str]:

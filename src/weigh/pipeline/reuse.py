@@ -18,7 +18,7 @@ from weigh.pipeline.scoring import Scoring
 from weigh.plan.cell import Cell
 from weigh.plan.matrix import Block
 from weigh.records.errors import Error
-from weigh.records.trial import ERROR, OK, Trial
+from weigh.records.trial import ERROR, GAVE_UP, OK, Trial
 from weigh.store.done import Done, DoneCell
 from weigh.store.index import Generations
 from weigh.store.journal import JournalWriter
@@ -215,17 +215,17 @@ async def rescored(trial: Trial, scoring: Scoring, *, everything: bool = False) 
     names = [name for name in names if name not in gone]
     if trial.trajectory is None or not names:
         return trial
-    if trial.status in (OK, ERROR):
+    answered = trial.status in (OK, ERROR, GAVE_UP)
+    if answered:
         fresh = await scoring.judge(task, trial.instance, trial.trajectory, names=names)
     else:
-        every = scoring.no_match_of(task, trial.status)
-        fresh = {name: every[name] for name in names}
+        fresh = await scoring.no_match_of(task, trial.instance, trial.trajectory, trial.status, names)
     scores = {**trial.scores, **fresh}
     judged = [scores[name] for name in scoring.digests[task] if name in scores]
     failed = next((score.error for score in judged if score.error is not None), None)
     status = trial.status
-    if status in (OK, ERROR):
-        status = OK if failed is None else ERROR
+    if answered:
+        status = scoring.status_of(task, trial.trajectory, scores) if failed is None else ERROR
     return msgspec.structs.replace(trial, scores=scores, status=status, error=failed)
 
 

@@ -39,7 +39,7 @@ from weigh.pipeline.finishing import finish_run
 from weigh.pipeline.helpers import Helpers
 from weigh.pipeline.manifest import make_manifest
 from weigh.pipeline.narrow import narrow
-from weigh.pipeline.planning import estimator, plan_rows, plan_warnings
+from weigh.pipeline.planning import cells_by_task, estimator, plan_rows, plan_warnings
 from weigh.pipeline.prepare import PreparedPlan, check, prepare_tasks, task_folders
 from weigh.pipeline.provenance import host_class, provenance, redact_command
 from weigh.pipeline.request import (
@@ -158,6 +158,7 @@ class Session:
                     request.limit,
                     epochs=request.task_epochs,
                     allow_missing=request.skip_unavailable,
+                    agents=any(setting.harness.scaffold != "single_turn" for setting in settings),
                     registry=request.registry,
                 ),
                 arms,
@@ -343,6 +344,7 @@ class Session:
             run=self.manifest.id,
             score=self.scoring.score,
             no_match=self.scoring.no_match,
+            status=self.scoring.status,
             concurrency=limiter.maximum,
             seconds=harness.limits.seconds,
             retry=RetryPolicy(retries=harness.retries),
@@ -520,8 +522,10 @@ class Session:
                 "concurrency": asked.concurrency,
                 "helpers": _helpers([a.setting for a in self.arms]),
                 "host_class": host_class(),
+                "cells": cells_by_task(self.prepared, asked.epochs),
             },
             metrics={t.task.spec: t.info().metrics for t in self.prepared.tasks},
+            markers={t.task.spec: t.markers for t in self.prepared.tasks if t.markers},
             provenance=provenance(task_folders(self.prepared), {a.arm.id: a.identity for a in self.arms}),
         )
 
@@ -559,7 +563,11 @@ class Session:
             run=self.manifest,
             rows=plan_rows(arms, self.prepared, self.request.epochs, fates, estimate),
             skipped=self.prepared.skipped,
-            warnings=(*self.prepared.warnings, *plan_warnings(self.request, self.prepared)),
+            warnings=(
+                *self.prepared.warnings,
+                *plan_warnings(self.request, self.prepared),
+                *dict.fromkeys(w for a in self.arms for w in a.acting.warnings),
+            ),
         )
 
 

@@ -21,8 +21,9 @@ from weigh.records.instance import Instance
 from weigh.records.request import CompletionRequest, Output, Request
 from weigh.records.score import Score
 from weigh.records.trajectory import Trajectory
-from weigh.records.trial import join_spec
-from weigh.score.guard import no_match_scores, score_trial
+from weigh.records.trial import GAVE_UP, OK, join_spec
+from weigh.score.gave_up import gave_up, is_agents
+from weigh.score.guard import looks_at_outcomes, no_match_scores, score_trial
 
 TaskKey = tuple[str, str]
 """Base name and variant."""
@@ -120,13 +121,34 @@ class Scoring:
             if context._leased:
                 await context.close()
 
-    def no_match(self, cell: Cell, status: str) -> dict[str, Score]:
+    async def no_match(self, cell: Cell, trajectory: Trajectory) -> dict[str, Score]:
         """The scores of an outcome that is no answer."""
-        return self.no_match_of((cell.task, cell.variant), status)
+        reason = trajectory.stop_reason or "no answer"
+        return await self.no_match_of((cell.task, cell.variant), cell.instance, trajectory, reason)
 
-    def no_match_of(self, task: TaskKey, status: str) -> dict[str, Score]:
-        """The same for a task by its key."""
-        return self._stamped(task, no_match_scores(self.scorers[task], status))
+    async def no_match_of(
+        self, task: TaskKey, instance: Instance, trajectory: Trajectory, status: str, names: Iterable[str] | None = None
+    ) -> dict[str, Score]:
+        """The same for a task by its key: no match by rule, but for scorers that look at outcomes."""
+        group = self.scorers[task]
+        wanted = list(group if names is None else names)
+        looking = [name for name in wanted if looks_at_outcomes(group[name])]
+        ruled = no_match_scores([group[name] for name in wanted if name not in looking], status)
+        looked = await self.judge(task, instance, trajectory, names=looking) if looking else {}
+        return {name: (looked | self._stamped(task, ruled))[name] for name in wanted}
+
+    def status(self, cell: Cell, trajectory: Trajectory, scores: Mapping[str, Score]) -> str:
+        """The status of a trial that was judged."""
+        return self.status_of((cell.task, cell.variant), trajectory, scores)
+
+    def status_of(self, task: TaskKey, trajectory: Trajectory, scores: Mapping[str, Score]) -> str:
+        """`gave-up` where an agent's answer declares the task impossible and the primary score is a no match; a right
+        answer is right whatever it says besides."""
+        primary = next(iter(self.scorers[task].values()), None)
+        score = scores.get(primary.name) if primary is not None else None
+        if primary is None or score is None or primary.no_match is None or score.value != primary.no_match:
+            return OK
+        return GAVE_UP if is_agents(trajectory) and gave_up(trajectory) is not None else OK
 
     def stale(self, task: TaskKey, stored: Mapping[str, str]) -> list[str]:
         """Names of the scorers whose score is missing or was given by another version of the scorer."""

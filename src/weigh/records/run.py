@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from weigh.records.arm import Arm
+from weigh.records.marker import MarkerSpec
 
 
 class MetricInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -38,6 +39,7 @@ class TaskInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         digest: Of everything that shapes requests (data content, formatter, few-shot, sampling); scorers excluded.
         definition: The same in words, to show what differs between two versions.
         metrics: In order; the first is the primary one.
+        markers: Behaviours that its trials are looked through for; each is a score `marker:NAME`.
         num_instances: How many instances the task has in all, before any limit.
         cluster_field: Set when instances carry clusters.
         licence, source: Where the data comes from.
@@ -48,6 +50,7 @@ class TaskInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     digest: str = ""
     definition: dict[str, Any] = {}
     metrics: tuple[MetricInfo, ...] = ()
+    markers: tuple[MarkerSpec, ...] = ()
     num_instances: int | None = None
     licence: str | None = None
     source: str | None = None
@@ -101,7 +104,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         started, ended: Unix time; `ended` None while it runs (or when it was killed).
         command: The command line, secrets replaced.
         plan: limit, epochs, seed ... as asked this time.
-        metrics: By task spec, as the tasks had them this time; the last invocation's are the ones shown.
+        metrics, markers: By task spec, as the tasks had them this time; the last invocation's are the ones shown.
         provenance: weigh's version, python, packages, host, git commit and dirtiness, models' digests or served ids.
         summary: Counts at the end: planned, reused, done, failed by kind, stopped.
     """
@@ -112,5 +115,6 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     command: str = ""
     plan: dict[str, Any] = {}
     metrics: dict[str, tuple[MetricInfo, ...]] = {}
+    markers: dict[str, tuple[MarkerSpec, ...]] = {}
     provenance: dict[str, Any] = {}
     summary: dict[str, Any] = {}

@@ -16,6 +16,7 @@ from weigh.records.usage import Usage
 OK = "ok"
 ERROR = "error"
 EMPTY = "empty"
+GAVE_UP = "gave-up"
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -40,9 +40,14 @@ async def score_trial(
 
 
 def no_match_scores(scorers: Mapping[str, Scorer] | Iterable[Scorer], reason: str) -> dict[str, Score]:
-    """The scores of an outcome that is no answer (timeout, limit, refusal, gave up), which counts as no match."""
+    """The scores of an outcome that is no answer (timeout, limit, refusal), which counts as no match."""
     every = scorers.values() if isinstance(scorers, Mapping) else scorers
     return {s.name: Score(value=s.no_match, digest=s.digest(), explanation=f"no answer: {reason}") for s in every}
+
+
+def looks_at_outcomes(scorer: Scorer) -> bool:
+    """Whether a scorer is asked about trials that ended without an answer too."""
+    return bool(getattr(scorer, "on_outcomes", False))
 
 
 async def _score(scorer: Scorer, context: ScoreContext) -> Score:

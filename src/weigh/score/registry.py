@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 
 from weigh.protocols import Scorer
 from weigh.records.errors import DefinitionError, suggest
+from weigh.records.marker import PREFIX
 
 T = TypeVar("T", bound=type)
 
@@ -48,7 +49,13 @@ def scorer_names() -> list[str]:
 
 
 def scorer_by_name(name: str, **options: object) -> Scorer:
-    """Return the scorer of a name, with options for its settings. Raises `DefinitionError` for an unknown name."""
+    """Return the scorer of a name, with options for its settings; `marker:NAME` is a marker's.
+
+    Raises:
+        DefinitionError: An unknown name, or settings that do not fit.
+    """
+    if name.startswith(PREFIX):
+        return cast("Scorer", import_module("weigh.score.markers").marker(name, **options))
     if name in _USERS:
         return _make(name, _USERS[name], options)
     if name not in _BUILT_IN:

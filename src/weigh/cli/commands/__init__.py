@@ -47,10 +47,12 @@ COMMANDS: dict[str, Command] = dict(
         _command("List", "ls models", "known local models, and which are here"),
         _command("List", "ls providers", "where tokens can come from, and what each needs"),
         _command("List", "ls harnesses", "harness presets"),
+        _command("List", "ls agents", "command-line coding agents, and which are installed"),
         _command("List", "ls runs", "runs in the store"),
         _command("Keep", "export atif", "write a run's trajectories as ATIF documents"),
         _command("Keep", "models get", "download a known model, digest checked"),
         _command("Keep", "models rm", "remove a downloaded model"),
+        _command("Keep", "agents install", "install a coding agent, version pinned, in a folder of weigh's own"),
         _command("Keep", "external install", "install the program of a task that brings its own"),
         _command("Keep", "runs rm", "remove runs from the store"),
         _command("Keep", "runs verify", "check that runs are whole"),
@@ -58,6 +60,6 @@ COMMANDS: dict[str, Command] = dict(
     ]
 )
 
-ALIASES = {"models ls": "ls models", "runs ls": "ls runs"}
+ALIASES = {"models ls": "ls models", "runs ls": "ls runs", "agents ls": "ls agents"}
 
 GROUPS = frozenset(name.split()[0] for name in COMMANDS if " " in name)

@@ -18,6 +18,8 @@ from weigh._version import __version__
 from weigh.cli.flags import add_format, add_store
 from weigh.cli.table import Column, render
 from weigh.cli.terminal import bold, is_colour, size
+from weigh.execute.agents.install import find_agent, missing
+from weigh.execute.agents.registry import NAMES, agent_by_name
 from weigh.execute.models import cache_dir, describe
 from weigh.execute.providers.registry import list_providers
 from weigh.execute.sandboxes.probe import available
@@ -26,14 +28,6 @@ from weigh.execute.sandboxes.spec import Mode
 HELP = """What works on this machine: providers, sandboxes, agents, models, keys. Sandboxes are really started. What is
 missing comes with how to get it. Exits 1 only when weigh itself cannot work."""
 
-AGENTS = (
-    ("pi", "npm install -g @mariozechner/pi-coding-agent@0.73.1 (needs node 20.6)"),
-    ("opencode", "npm install -g opencode-ai"),
-    ("qwen", "npm install -g @qwen-code/qwen-code"),
-    ("mini", "pip install mini-swe-agent"),
-    ("claude", "npm install -g @anthropic-ai/claude-code"),
-    ("codex", "npm install -g @openai/codex"),
-)
 TOOLS = (
     ("git", "apt install git"),
     ("node", "apt install nodejs npm (version 20.6 or newer for agents)"),
@@ -114,11 +108,15 @@ def sandboxes() -> Iterator[dict[str, Any]]:
 
 
 def programs() -> Iterator[dict[str, Any]]:
-    """Agent programs and tools on the PATH."""
-    for part, group in (("agents", AGENTS), ("tools", TOOLS)):
-        for name, how in group:
-            path = shutil.which(name)
-            yield row(part, name, "ok", version(path) + path) if path else row(part, name, "missing", how)
+    """Agent programs in weigh's cache, and tools on the PATH."""
+    for name in NAMES:
+        agent = agent_by_name(name)
+        program, problems = find_agent(agent), missing(agent)
+        note = "; ".join(problems) if program is None or problems else f"{program.version}, {program.path}"
+        yield row("agents", name, "missing" if problems else "ok", note)
+    for name, how in TOOLS:
+        path = shutil.which(name)
+        yield row("tools", name, "ok", version(path) + path) if path else row("tools", name, "missing", how)
 
 
 def version(path: str) -> str:

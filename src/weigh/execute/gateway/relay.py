@@ -1,14 +1,19 @@
 """Runs inside a sandbox without a network: listens on the sandbox's own loopback and passes bytes to a unix socket.
 
     python relay.py PORT SOCKET COMMAND...
+    python relay.py < START                     START: {"port", "socket", "files", "env", "command"} as JSON
 
 It starts the command, ends with the command's exit code, and needs nothing but Python's standard library; the file is
-copied into the sandbox and run there by whatever Python is there.
+copied into the sandbox and run there by whatever Python is there. Told by its standard input, it first writes `files`
+(text by path below the home folder, readable by the user only), which keeps keys out of command lines and out of the
+workspace; without a port it relays nothing. The command's standard input is closed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import socket
 import subprocess
 import sys
@@ -38,11 +43,33 @@ def serve(listener: socket.socket, path: str) -> None:
             threading.Thread(target=pump, args=ends, daemon=True).start()
 
 
-def main(argv: list[str]) -> int:
-    port, path, *command = argv
-    listener = socket.create_server(("127.0.0.1", int(port)), backlog=128)
+def relay(port: int, path: str) -> None:
+    """Listen; returns as soon as connections are accepted."""
+    listener = socket.create_server(("127.0.0.1", port), backlog=128)
     threading.Thread(target=serve, args=(listener, path), daemon=True).start()
-    code = subprocess.call(command)
+
+
+def write(files: dict[str, str]) -> None:
+    """Write files below the home folder."""
+    for name, text in files.items():
+        # Without pathlib, which costs more time than all the rest here.
+        path = os.path.join(os.environ["HOME"], name)  # noqa: PTH118
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+
+
+def main(argv: list[str]) -> int:
+    if argv:
+        port, path, *command = argv
+        relay(int(port), path)
+        code = subprocess.call(command)
+    else:
+        start = json.load(sys.stdin)
+        write(start["files"])
+        if start["port"]:
+            relay(start["port"], start["socket"])
+        code = subprocess.call(start["command"], env={**os.environ, **start["env"]}, stdin=subprocess.DEVNULL)
     return code if code >= 0 else 128 - code
 
 

@@ -1,4 +1,4 @@
-"""The gateway's server: on loopback and on a unix socket, OpenAI's routes in front of the sessions' providers.
+"""The gateway's server: on loopback and on a unix socket, OpenAI's and Anthropic's routes in front of any provider.
 
     async with Gateway() as gateway:
         session = gateway.open(provider, budget=GatewayBudget(calls=100))
@@ -14,25 +14,39 @@ import asyncio
 import re
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from weigh.execute.gateway import wire
+from weigh.execute.gateway.answer_messages import MESSAGES
+from weigh.execute.gateway.answer_responses import RESPONSES
+from weigh.execute.gateway.dialect import Dialect, Event, bad_request, refusal
 from weigh.execute.gateway.session import GatewayBudget, Session
+from weigh.execute.gateway.wire import CHAT, COMPLETION, LOGLIKELIHOOD
+from weigh.execute.gateway.wire_messages import read_messages
 from weigh.execute.limiter import Limiter
 from weigh.execute.retry import RetryPolicy
 from weigh.protocols import Capability, Provider
-from weigh.records.errors import Error, Failure
-from weigh.records.request import Output, Request
+from weigh.records.errors import Error, Failure, suggest
+from weigh.records.request import ChatRequest, Output, Request
 
 BODY_LIMIT = 64_000_000
 PATIENCE = 2.0
 """Seconds a stream waits before it sends its status: a failure within them gets a proper one."""
 KEEP_ALIVE = 10.0
+
+ROUTES: dict[str, Dialect] = {
+    "/v1/chat/completions": CHAT,
+    "/v1/completions": COMPLETION,
+    "/v1/responses": RESPONSES,
+    "/v1/messages": MESSAGES,
+    "/weigh/loglikelihood": LOGLIKELIHOOD,
+}
+COUNT_TOKENS = "/v1/messages/count_tokens"
 
 _encode = msgspec.json.encode
 
@@ -41,7 +55,8 @@ class Gateway:
     """An asynchronous context manager: entering starts to listen, leaving stops and removes the socket.
 
     Attributes:
-        url: The base address for OpenAI clients, `http://127.0.0.1:PORT/v1`.
+        url: The base address for OpenAI's clients, `http://127.0.0.1:PORT/v1`.
+        root: The same without `/v1`, as Anthropic's clients want it.
         socket: Path of the unix socket that serves the same, for sandboxes without a network.
     """
 
@@ -53,7 +68,11 @@ class Gateway:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{self.root}/v1"
+
+    @property
+    def root(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def socket(self) -> str:
@@ -62,9 +81,11 @@ class Gateway:
     async def __aenter__(self) -> Gateway:
         application = web.Application(client_max_size=BODY_LIMIT)
         application.router.add_get("/v1/models", self._models)
-        application.router.add_post("/v1/chat/completions", self._chat)
-        application.router.add_post("/v1/completions", self._completion)
-        application.router.add_post("/weigh/loglikelihood", self._loglikelihood)
+        application.router.add_get("/v1/models/{name:.+}", self._models)
+        for route, dialect in ROUTES.items():
+            application.router.add_post(route, partial(self._serve, dialect))
+        application.router.add_post(COUNT_TOKENS, self._count)
+        application.router.add_route("*", "/{path:.*}", _nowhere)
         # Cancelled with its client: a program that was killed must not keep a model busy.
         self._runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -127,96 +148,41 @@ class Gateway:
     # -- routes -----------------------------------------------------------------------------------------------------
 
     async def _models(self, http: web.Request) -> web.StreamResponse:
+        """The one model, in the words of both protocols at once."""
         session = self._session(http)
         if session is None:
-            return _unauthorized()
+            return _unauthorized(CHAT)
         entry = {"id": session.model, "object": "model", "created": 0, "owned_by": "weigh"}
-        return _json({"object": "list", "data": [entry]})
+        entry |= {"type": "model", "display_name": session.model, "created_at": "1970-01-01T00:00:00Z"}
+        if "name" in http.match_info:
+            return _json(entry)
+        ends = {"has_more": False, "first_id": session.model, "last_id": session.model}
+        return _json({"object": "list", "data": [entry], **ends})
 
-    async def _chat(self, http: web.Request) -> web.StreamResponse:
-        async def answer(session: Session, body: Mapping[str, Any], question: str | None) -> Output:
-            request = wire.chat_request(body)
-            _require(session, "chat")
-            if request.tools:
-                _require(session, "tools")
-            return await session.respond(request, question)
-
-        return await self._serve(http, answer, wire.chat_response, wire.chat_chunks)
-
-    async def _completion(self, http: web.Request) -> web.StreamResponse:
-        async def answer(session: Session, body: Mapping[str, Any], question: str | None) -> list[Output]:
-            requests = wire.completion_requests(body)
-            _require(session, "completion")
-            return list(await asyncio.gather(*(session.respond(r, question) for r in requests)))
-
-        return await self._serve(http, answer, wire.completion_response, wire.completion_chunks)
-
-    async def _loglikelihood(self, http: web.Request) -> web.StreamResponse:
-        async def answer(session: Session, body: Mapping[str, Any], question: str | None) -> Output:
-            request = wire.loglikelihood_request(body)
-            _require(session, "loglikelihood")
-            return await session.respond(request, question)
-
-        def show(output: Output, model: str) -> dict[str, Any]:
-            return {"model": model, "continuations": msgspec.to_builtins(output.continuations)}
-
-        return await self._serve(http, answer, show, None)
-
-    async def _serve(
-        self,
-        http: web.Request,
-        answer: Callable[[Session, Mapping[str, Any], str | None], Awaitable[Any]],
-        whole: Callable[[Any, str], dict[str, Any]],
-        chunks: Callable[..., Iterable[dict[str, Any]]] | None,
-    ) -> web.StreamResponse:
+    async def _count(self, http: web.Request) -> web.StreamResponse:
+        """How many tokens a request has, where the provider can tell (`count_tokens`); nothing is guessed."""
         session = self._session(http)
         if session is None:
-            return _unauthorized()
+            return _unauthorized(MESSAGES)
         try:
-            body = msgspec.json.decode(await http.read(), type=dict[str, Any])
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            return _error(wire.bad_request(f"the body is no JSON object: {error}").error)
+            request = read_messages(await _body(http))
+            return _json({"input_tokens": await session.count_tokens(request)})
+        except Failure as failure:
+            return _error(failure.error, MESSAGES)
+
+    async def _serve(self, dialect: Dialect, http: web.Request) -> web.StreamResponse:
+        session = self._session(http)
+        if session is None:
+            return _unauthorized(dialect)
         question = http.headers.get("X-Weigh-Question")
         try:
-            if chunks is None or not body.get("stream"):
-                return _json(whole(await answer(session, body, question), session.model))
-            return await self._stream(http, answer(session, body, question), session, chunks, body)
+            body = await _body(http)
+            answer = _answer(session, dialect, body, question)
+            if dialect.events is None or not body.get("stream"):
+                return _json(dialect.whole(await answer, session.model, body))
+            return await _stream(http, answer, session.model, dialect, body)
         except Failure as failure:
-            return _error(failure.error)
-
-    async def _stream(
-        self,
-        http: web.Request,
-        answer: Awaitable[Any],
-        session: Session,
-        chunks: Callable[..., Iterable[dict[str, Any]]],
-        body: Mapping[str, Any],
-    ) -> web.StreamResponse:
-        """Events of an answer that our providers give in one piece; comments keep the connection alive until then."""
-        waiting = asyncio.ensure_future(answer)
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
-        try:
-            await asyncio.wait([waiting], timeout=PATIENCE)
-            if waiting.done():
-                waiting.result()
-            await response.prepare(http)
-            while not waiting.done():
-                await asyncio.wait([waiting], timeout=KEEP_ALIVE)
-                if not waiting.done():
-                    await response.write(b": waiting for the model\n\n")
-            try:
-                output = waiting.result()
-            except Failure as failure:
-                await response.write(b"data: " + _encode(_body(failure.error)[1]) + b"\n\n")
-            else:
-                with_usage = bool((body.get("stream_options") or {}).get("include_usage"))
-                for chunk in chunks(output, session.model, with_usage=with_usage):
-                    await response.write(b"data: " + _encode(chunk) + b"\n\n")
-            await response.write(b"data: [DONE]\n\n")
-            await response.write_eof()
-            return response
-        finally:
-            waiting.cancel()
+            return _error(failure.error, dialect)
 
     def _session(self, http: web.Request) -> Session | None:
         """Whose token the request shows. All are compared, each in constant time."""
@@ -229,43 +195,86 @@ class Gateway:
         return found
 
 
-def _require(session: Session, capability: Capability) -> None:
-    if capability not in session.provider.capabilities:
-        offered = ", ".join(sorted(session.provider.capabilities))
-        raise wire.bad_request(f"{session.model} cannot do {capability} (it does {offered})")
+async def _body(http: web.Request) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(await http.read(), type=dict[str, Any])
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise bad_request(f"the body is no JSON object: {error}") from None
+
+
+async def _answer(
+    session: Session, dialect: Dialect, body: Mapping[str, Any], question: str | None
+) -> Sequence[Output]:
+    requests = dialect.read(body)
+    for request in requests:
+        _require(session, request)
+    return await asyncio.gather(*(session.respond(r, question, wire=dialect.name) for r in requests))
+
+
+async def _stream(
+    http: web.Request, answer: Awaitable[Sequence[Output]], model: str, dialect: Dialect, body: Mapping[str, Any]
+) -> web.StreamResponse:
+    """Events of an answer that our providers give in one piece; comments keep the connection alive until then."""
+    assert dialect.events is not None
+    waiting = asyncio.ensure_future(answer)
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+    try:
+        await asyncio.wait([waiting], timeout=PATIENCE)
+        if waiting.done():
+            waiting.result()
+        await response.prepare(http)
+        while not waiting.done():
+            await asyncio.wait([waiting], timeout=KEEP_ALIVE)
+            if not waiting.done():
+                await response.write(b": waiting for the model\n\n")
+        events: Iterable[Event]
+        try:
+            events = dialect.events(waiting.result(), model, body)
+        except Failure as failure:
+            events = dialect.broken(failure.error, model, body)
+        for event in events:
+            name = b"" if event.name is None else f"event: {event.name}\n".encode()
+            await response.write(name + b"data: " + _encode(event.data) + b"\n\n")
+        if dialect.last:
+            await response.write(dialect.last)
+        await response.write_eof()
+        return response
+    finally:
+        waiting.cancel()
+
+
+def _require(session: Session, request: Request) -> None:
+    """Refuse what the provider cannot do."""
+    kind: Capability = "chat" if isinstance(request, ChatRequest) else request.__struct_config__.tag  # type: ignore[assignment]
+    needed: list[Capability] = [kind]
+    if isinstance(request, ChatRequest) and request.tools:
+        needed.append("tools")
+    for capability in needed:
+        if capability not in session.provider.capabilities:
+            offered = ", ".join(sorted(session.provider.capabilities))
+            raise bad_request(f"{session.model} cannot do {capability} (it does {offered})")
+
+
+async def _nowhere(http: web.Request) -> web.StreamResponse:
+    routes = ["/v1/models", *ROUTES, COUNT_TOKENS]
+    message = f"there is no {http.method} {http.path}{suggest(http.path, routes, limit=1)}; served: {', '.join(routes)}"
+    return _error(Error(kind="agent", code="not_found", message=message), CHAT)
 
 
 def _json(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(body=_encode(body), status=status, content_type="application/json", headers=headers)
 
 
-def _unauthorized() -> web.Response:
+def _unauthorized(dialect: Dialect) -> web.Response:
     message = "unknown token: use the one you were given for this run as the API key"
-    return _json({"error": {"message": message, "type": "authentication_error", "code": "unknown_token"}}, 401)
+    return _error(Error(kind="agent", code="unknown_token", message=message), dialect)
 
 
-def _error(error: Error) -> web.Response:
-    status, body = _body(error)
+def _error(error: Error, dialect: Dialect) -> web.Response:
+    status = refusal(error).status
     headers = {}
     if error.retry_after is not None:
         headers["Retry-After"] = f"{error.retry_after:.0f}"
-    if status == 429 and error.kind == "limit":
+    if error.kind in ("limit", "agent") or not error.transient:
         headers["x-should-retry"] = "false"
-    return _json(body, status, headers)
-
-
-def _body(error: Error) -> tuple[int, dict[str, Any]]:
-    """Status and body of a failure, as OpenAI clients expect them."""
-    code = error.code or "error"
-    if code.startswith("limit:") or code == "stopping":
-        status, kind = 429, "budget_exceeded"
-    elif code == "bad_request":
-        status, kind = 400, "invalid_request_error"
-    elif code == "context_length":
-        status, kind, code = 400, "invalid_request_error", "context_length_exceeded"
-    else:
-        match = re.fullmatch(r"http_(\d{3})", code)
-        # The provider refusing the key is not the program's token being wrong.
-        status = int(match[1]) if match and match[1] not in ("401", "403") else 502
-        kind = "provider_error"
-    return status, {"error": {"message": error.message, "type": kind, "code": code}}
+    return _json(dialect.error(error), status, headers)

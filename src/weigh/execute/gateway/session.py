@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from weigh.execute.gateway.meter import KEPT_CALLS, Call, GatewayBudget, Meter
 from weigh.execute.limiter import Limiter
 from weigh.execute.limits import LimitReached
 from weigh.execute.retry import RetryPolicy, excusable
@@ -27,66 +28,18 @@ from weigh.execute.stop import Abandoned
 from weigh.protocols import Provider
 from weigh.records.errors import Error, Failure
 from weigh.records.request import LoglikelihoodRequest, Output, Request
-from weigh.records.usage import Usage, add_usage
 
-KEPT_CALLS = 100_000
-"""The most calls whose requests and answers are kept; later ones are only counted."""
+__all__ = ["Call", "GatewayBudget", "Meter", "Session"]
 
 
-class GatewayBudget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a session may use; None is no limit.
+class _Answered(NamedTuple):
+    """How a call ended: its output or its error, when its last try was sent, how long that took, tries before it."""
 
-    Attributes:
-        calls: Requests passed on to the model.
-        tokens: New, cached and generated together.
-        dollars: Where prices are known; a call without a known price is refused.
-        seconds: Since the session was opened.
-    """
-
-    calls: int | None = None
-    tokens: int | None = None
-    dollars: float | None = None
-    seconds: float | None = None
-
-
-class Call(NamedTuple):
-    """One request of a session as it was passed on, and what came of it.
-
-    Attributes:
-        at: Unix time at which it was sent to the provider.
-        seconds: Until its answer; waiting for a slot and earlier tries are not the model's time.
-        request: As the provider got it.
-        output: None when it failed.
-        error: Why it failed.
-        question: What the program said the call is for (the header `X-Weigh-Question`); None when it said nothing.
-    """
-
-    at: float
-    seconds: float
-    request: Request
     output: Output | None
     error: Error | None
-    question: str | None = None
-
-
-class Meter(msgspec.Struct):
-    """What a session has used so far.
-
-    Attributes:
-        usage: Tokens, dollars and answered calls.
-        started: Calls that were passed on.
-        errors: Calls that ended in a failure, retries used up.
-        retries: How often a call was tried again.
-        refused: Calls turned away because a budget was spent.
-        latency: Seconds of all answered calls, summed.
-    """
-
-    usage: Usage = Usage()
-    started: int = 0
-    errors: int = 0
-    retries: int = 0
-    refused: int = 0
-    latency: float = 0.0
+    at: float
+    seconds: float
+    retries: int
 
 
 class Session:
@@ -135,7 +88,7 @@ class Session:
         """Whether a token is this session's, compared in constant time."""
         return hmac.compare_digest(self.token.encode(), token.encode())
 
-    async def respond(self, request: Request, question: str | None = None) -> Output:
+    async def respond(self, request: Request, question: str | None = None, *, wire: str = "") -> Output:
         """Pass a request on under the budgets, waiting for a slot and trying again as the policy says.
 
         Args:
@@ -146,62 +99,98 @@ class Session:
             Failure: With code `limit:NAME` when a budget or a limit of the trial is spent, `stopping` when the run
                 ends, else what the provider said.
         """
+        began = time.time()
+
+        def keep(error: Error | None, answered: _Answered | None = None) -> None:
+            output, _, at, seconds, retries = answered or _Answered(None, None, began, time.time() - began, 0)
+            self._keep(Call(at, seconds, request, output, error, question, retries, wire))
+
         try:
             self._check_budget()
         except Failure as failure:
-            self._keep(Call(time.time(), 0.0, request, None, failure.error, question))
+            keep(failure.error)
             raise
         self.meter.started += 1
         request = self._within_tokens(self._transform(request) if self._transform else request)
-        began = time.time()
         try:
-            output, at, seconds = await self._send(request)
-        except (LimitReached, Abandoned) as end:
-            self.meter.started -= 1
-            self._end(end)
+            async with asyncio.timeout(self._seconds_left()) as deadline:
+                answered = await self._send(request)
+        except (LimitReached, Abandoned, TimeoutError) as end:
+            if isinstance(end, TimeoutError):
+                if not deadline.expired():
+                    raise
+                self._spend("seconds")
+            else:
+                self.meter.started -= 1
+                self._end(end)
             refusal = self._refuse()
-            self._keep(Call(began, 0.0, request, None, refusal.error, question))
+            keep(refusal.error)
             raise refusal from end
-        except Failure as failure:
+        self.last_error = answered.error
+        keep(answered.error, answered)
+        if answered.output is None:
+            assert answered.error is not None
             self.meter.errors += 1
-            self.last_error = failure.error
-            self._keep(Call(began, time.time() - began, request, None, failure.error, question))
-            raise
-        self.last_error = None
-        self.meter.latency += seconds
-        self.meter.usage = output.usage if not self.meter.usage.calls else add_usage([self.meter.usage, output.usage])
-        self._keep(Call(at, seconds, request, output, None, question))
-        if self.budget.dollars is not None and output.usage.cost is None:
-            self._spend("dollars")  # a limit that cannot be watched is no limit
-        return output
+            raise Failure(answered.error)
+        # A limit that cannot be watched is no limit.
+        if self.budget.dollars is not None and answered.output.usage.cost is None:
+            self._spend("dollars")
+        if self.budget.tokens is not None and answered.output.usage.total is None:
+            self._spend("tokens")
+        return answered.output
 
-    async def _send(self, request: Request) -> tuple[Output, float, float]:
-        """The answer, when its last try was sent (Unix time), and the seconds the model took."""
+    async def count_tokens(self, request: Request) -> int:
+        """How many tokens a request has, by a provider that can tell. Raises `Failure` (code `not_found`) else."""
+        count = getattr(self.provider, "count_tokens", None)
+        if count is None:
+            message = f"{self.model} cannot count tokens beforehand, and nothing is guessed here"
+            raise Failure(Error(kind="agent", code="not_found", message=message))
+        counted: int = await count(request)
+        return counted
+
+    async def _send(self, request: Request) -> _Answered:
+        """Try until it is answered or not to be tried again."""
         failures = excused = 0
         while True:
             await self._limiter.acquire()
-            sent = time.monotonic()
+            sent, at = time.monotonic(), time.time()
             try:
                 output = await self.provider.respond(request)
             except Failure as failure:
                 error = failure.error
             else:
                 self._limiter.succeeded()
-                seconds = time.monotonic() - sent
-                return output, time.time() - seconds, seconds
+                return self._measured(_Answered(output, None, at, time.monotonic() - sent, failures + excused))
             finally:
                 self._limiter.release()
             if error.code == "http_429":
                 self._limiter.rate_limited(sent, error.retry_after)
+            answered = self._measured(_Answered(None, error, at, time.monotonic() - sent, failures + excused))
             if excusable(error):
                 excused += 1
             else:
                 failures += 1
             if not self._retry.allows(failures, excused, error):
-                raise Failure(error)
-            self.meter.retries += 1
+                return answered
             if not await self._sleep(self._retry.delay(failures + excused, error)):
-                raise Failure(error)
+                return answered
+
+    def _measured(self, answered: _Answered) -> _Answered:
+        """With the time and the retries of a provider that waits and tries again itself, as a trial's context does.
+
+        It says so of the call that has just returned; nothing else can have run in between.
+        """
+        last = getattr(self.provider, "last_call", None)
+        if last is None:
+            return answered
+        seconds, retries = last
+        at = answered.at + max(0.0, answered.seconds - seconds)
+        return answered._replace(at=at, seconds=seconds, retries=answered.retries + retries)
+
+    def _seconds_left(self) -> float | None:
+        if self.budget.seconds is None:
+            return None
+        return max(0.0, self._opened + self.budget.seconds - time.monotonic())
 
     def _check_budget(self) -> None:
         budget, meter = self.budget, self.meter
@@ -251,6 +240,7 @@ class Session:
         return msgspec.structs.replace(request, sampling=msgspec.structs.replace(request.sampling, max_tokens=left))
 
     def _keep(self, call: Call) -> None:
+        self.meter.keep(call)
         if self.calls is not None:
             self.calls.append(call)
 

@@ -1,4 +1,4 @@
-"""The server's side of the OpenAI wire format: JSON bodies to requests, outputs to JSON or to a stream of events.
+"""OpenAI's chat completions and completions, and weigh's own loglikelihoods: read and answered.
 
 `execute/providers/wire.py` is the client's side of the same. A field nobody here knows is passed on to the provider as
 it is; a field that would change the answer and cannot be honoured is refused, never ignored.
@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from weigh.records.errors import Error, Failure
+from weigh.execute.gateway.dialect import (
+    DEFAULT_MAX_TOKENS,
+    Body,
+    Dialect,
+    Event,
+    arguments_text,
+    bad_request,
+    openai_error,
+    read_call,
+    read_message,
+    read_sampling,
+)
+from weigh.records.errors import Error
 from weigh.records.request import (
     ChatRequest,
     CompletionRequest,
@@ -21,13 +33,9 @@ from weigh.records.request import (
     Message,
     Output,
     SamplingParams,
-    ToolCall,
     ToolSpec,
 )
 from weigh.records.usage import Usage, add_usage
-
-DEFAULT_MAX_TOKENS = 2048
-"""For a program that sets none."""
 
 _IGNORED = frozenset({"stream", "stream_options", "user", "store", "metadata", "service_tier", "model", "prompt",
                       "messages", "functions", "parallel_tool_calls", "n", "best_of", "echo"})  # fmt: skip
@@ -39,11 +47,6 @@ ECHO = (
     "echo is not offered: no provider here gives the log-probabilities of a prompt's tokens. POST context and "
     "continuations to /weigh/loglikelihood instead (see docs/gateway.md)"
 )
-
-
-def bad_request(message: str) -> Failure:
-    """A body that cannot be answered, as the failure that becomes a 400."""
-    return Failure(Error(kind="agent", code="bad_request", message=message))
 
 
 def chat_request(body: Mapping[str, Any]) -> ChatRequest:
@@ -93,16 +96,15 @@ def loglikelihood_request(body: Mapping[str, Any]) -> LoglikelihoodRequest:
     return request
 
 
-def chat_response(output: Output, model: str) -> dict[str, Any]:
-    """The answer to a chat that is not streamed."""
+def _chat_whole(outputs: Sequence[Output], model: str, body: Body) -> dict[str, Any]:
+    [output] = outputs
     choice: dict[str, Any] = {"index": 0, "message": _answer(output), "finish_reason": finish_reason(output)}
     if output.logprobs is not None:
         choice["logprobs"] = {"content": output.logprobs}
     return {**_head("chat.completion", "chatcmpl", model), "choices": [choice], "usage": usage(output.usage)}
 
 
-def completion_response(outputs: list[Output], model: str) -> dict[str, Any]:
-    """The answer to a completion that is not streamed."""
+def _completion_whole(outputs: Sequence[Output], model: str, body: Body) -> dict[str, Any]:
     choices = [
         {
             "index": index,
@@ -116,13 +118,13 @@ def completion_response(outputs: list[Output], model: str) -> dict[str, Any]:
     return {**_head("text_completion", "cmpl", model), "choices": choices, "usage": usage(total)}
 
 
-def chat_chunks(output: Output, model: str, *, with_usage: bool) -> Iterator[dict[str, Any]]:
-    """The events of a streamed chat."""
+def _chat_events(outputs: Sequence[Output], model: str, body: Body) -> Iterator[Event]:
+    [output] = outputs
     head = _head("chat.completion.chunk", "chatcmpl", model)
 
-    def chunk(delta: dict[str, Any], finish: str | None = None, logprobs: Any = None) -> dict[str, Any]:
+    def chunk(delta: dict[str, Any], finish: str | None = None, logprobs: Any = None) -> Event:
         more = {} if logprobs is None else {"logprobs": {"content": logprobs}}
-        return {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish, **more}]}
+        return Event({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish, **more}]})
 
     answer = _answer(output)
     yield chunk({"role": "assistant", "content": ""})
@@ -133,18 +135,37 @@ def chat_chunks(output: Output, model: str, *, with_usage: bool) -> Iterator[dic
     for index, call in enumerate(answer.get("tool_calls", ())):
         yield chunk({"tool_calls": [{"index": index, **call}]})
     yield chunk({}, finish_reason(output))
-    if with_usage:
-        yield {**head, "choices": [], "usage": usage(output.usage)}
+    if _with_usage(body):
+        yield Event({**head, "choices": [], "usage": usage(output.usage)})
 
 
-def completion_chunks(outputs: list[Output], model: str, *, with_usage: bool) -> Iterator[dict[str, Any]]:
-    """The events of a streamed completion."""
-    whole = completion_response(outputs, model)
+def _completion_events(outputs: Sequence[Output], model: str, body: Body) -> Iterator[Event]:
+    whole = _completion_whole(outputs, model, body)
     total = whole.pop("usage")
     for choice in whole["choices"]:
-        yield {**whole, "choices": [choice]}
-    if with_usage:
-        yield {**whole, "choices": [], "usage": total}
+        yield Event({**whole, "choices": [choice]})
+    if _with_usage(body):
+        yield Event({**whole, "choices": [], "usage": total})
+
+
+def _loglikelihood_whole(outputs: Sequence[Output], model: str, body: Body) -> dict[str, Any]:
+    return {"model": model, "continuations": msgspec.to_builtins(outputs[0].continuations)}
+
+
+def _broken(error: Error, model: str, body: Body) -> Iterable[Event]:
+    return (Event(openai_error(error)),)
+
+
+def _with_usage(body: Body) -> bool:
+    return bool((body.get("stream_options") or {}).get("include_usage"))
+
+
+CHAT = Dialect("chat", lambda body: (chat_request(body),), _chat_whole, _chat_events, openai_error, _broken,
+               b"data: [DONE]\n\n")  # fmt: skip
+COMPLETION = Dialect("completion", completion_requests, _completion_whole, _completion_events, openai_error, _broken,
+                     b"data: [DONE]\n\n")  # fmt: skip
+LOGLIKELIHOOD = Dialect("loglikelihood", lambda body: (loglikelihood_request(body),), _loglikelihood_whole, None,
+                        openai_error, _broken)  # fmt: skip
 
 
 def usage(used: Usage) -> dict[str, Any]:
@@ -186,10 +207,7 @@ def _answer(output: Output) -> dict[str, Any]:
             {
                 "id": call.id,
                 "type": "function",
-                "function": {
-                    "name": call.name,
-                    "arguments": call.raw if call.raw is not None else msgspec.json.encode(call.arguments).decode(),
-                },
+                "function": {"name": call.name, "arguments": arguments_text(call)},
             }
             for call in output.tool_calls
         ]
@@ -216,25 +234,19 @@ def _sampling(body: Mapping[str, Any], *, chat: bool) -> SamplingParams:
         "logprobs": logprobs,
         "extra": {k: v for k, v in body.items() if k not in known and v is not None},
     }
-    try:
-        return msgspec.convert({k: v for k, v in wire.items() if v is not None}, SamplingParams, strict=False)
-    except msgspec.ValidationError as error:
-        raise bad_request(str(error)) from None
+    return read_sampling(wire)
 
 
 def _message(wire: Any, index: int) -> Message:
     if not isinstance(wire, Mapping):
         raise bad_request(f"messages[{index}]: expected an object")
     role = "system" if wire.get("role") == "developer" else wire.get("role")
-    calls = []
-    for call in wire.get("tool_calls") or ():
-        function = call.get("function") or {}
-        text = function.get("arguments") or "{}"
-        try:
-            arguments, raw = msgspec.json.decode(text, type=dict[str, Any]), None
-        except (msgspec.DecodeError, msgspec.ValidationError):
-            arguments, raw = {}, text
-        calls.append(ToolCall(id=str(call.get("id")), name=str(function.get("name")), arguments=arguments, raw=raw))
+    calls = [
+        read_call(
+            call.get("id"), (call.get("function") or {}).get("name"), (call.get("function") or {}).get("arguments")
+        )
+        for call in wire.get("tool_calls") or ()
+    ]
     plain = {
         "role": role,
         "content": wire.get("content") or "",
@@ -242,10 +254,7 @@ def _message(wire: Any, index: int) -> Message:
         "tool_call_id": wire.get("tool_call_id"),
         "name": wire.get("name"),
     }
-    try:
-        message = msgspec.convert({k: v for k, v in plain.items() if v is not None}, Message)
-    except msgspec.ValidationError as error:
-        raise bad_request(f"messages[{index}]: {error}") from None
+    message = read_message(plain, f"messages[{index}]")
     return msgspec.structs.replace(message, tool_calls=tuple(calls)) if calls else message
 
 

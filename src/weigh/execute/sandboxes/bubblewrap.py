@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -99,8 +99,9 @@ class BubblewrapSandbox:
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
         output_limit: int = 1_000_000,
+        on_output: Callable[[bytes], None] | None = None,
     ) -> ExecResult:
-        ended, oom = await self._run(command, stdin, timeout, cwd, env, output_limit)
+        ended, oom = await self._run(command, stdin, timeout, cwd, env, output_limit, on_output)
         if ended.returncode == 1 and ended.stderr.startswith(b"bwrap: "):
             # Bubblewrap's own trouble, or a command that prints such a line? A command that does nothing tells.
             again, _ = await self._run(["true"], b"", 10.0, None, None, 10_000)
@@ -133,6 +134,7 @@ class BubblewrapSandbox:
         cwd: str | None,
         env: Mapping[str, str] | None,
         output_limit: int,
+        on_output: Callable[[bytes], None] | None = None,
     ) -> tuple[Ended, bool]:
         self._open_folder()
         group = self._cgroup
@@ -154,7 +156,9 @@ class BubblewrapSandbox:
             began = time.perf_counter()
             head, contents = self._head(arguments, parked.files)
             process = parked.become([*head, *line], stdin, contents)
-            ended = await finish_process(process, began, timeout=timeout, output_limit=output_limit, watch=watch)
+            ended = await finish_process(
+                process, began, timeout=timeout, output_limit=output_limit, on_output=on_output, watch=watch
+            )
         else:
             with ExitStack() as stack:
                 descriptors = [stack.enter_context(_memory_file()) for _ in range(_FILES)]
@@ -170,6 +174,7 @@ class BubblewrapSandbox:
                     timeout=timeout,
                     output_limit=output_limit,
                     pass_fds=descriptors,
+                    on_output=on_output,
                     watch=watch,
                 )
         return ended, bool(group and group.oom_kills() > kills)

@@ -89,6 +89,7 @@ class ContainerSandbox:
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
         output_limit: int = 1_000_000,
+        on_output: Callable[[bytes], None] | None = None,
     ) -> ExecResult:
         self._open_folder()
         spec = self.spec
@@ -103,6 +104,7 @@ class ContainerSandbox:
             stdin=stdin,
             timeout=spec.wall_seconds if timeout is None else timeout,
             output_limit=output_limit,
+            on_output=on_output,
             watch=self._disk.begin() if self._disk else None,
         )
         if ended.limit is not None:
@@ -184,6 +186,7 @@ class ContainerSandbox:
         env: Mapping[str, str] | None = None,
         stdin: bytes = b"",
         output_limit: int = 10_000,
+        on_output: Callable[[bytes], None] | None = None,
         watch: Callable[[], str | None] | None = None,
     ) -> Ended:
         return await run_process(
@@ -193,6 +196,7 @@ class ContainerSandbox:
             stdin=stdin,
             timeout=timeout,
             output_limit=output_limit,
+            on_output=on_output,
             watch=watch,
         )
 

@@ -10,7 +10,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from weigh.execute.sandboxes.folder import MARKER, DiskWatch, home, inside, read_below, remove_folder, write_below
@@ -67,6 +67,7 @@ class LocalSandbox:
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
         output_limit: int = 1_000_000,
+        on_output: Callable[[bytes], None] | None = None,
     ) -> ExecResult:
         folder, spec = self._open_folder(), self.spec
         where = folder / "work" if cwd in (None, ".") else folder / "work" / inside(cwd or "")
@@ -92,6 +93,7 @@ class LocalSandbox:
             stdin=stdin,
             timeout=spec.wall_seconds if timeout is None else timeout,
             output_limit=output_limit,
+            on_output=on_output,
             watch=self._disk.begin() if self._disk else None,
             # Only what this command started: another one, such as an interpreter, may be running beside it.
             sweep=lambda: kill_marked(f"{_COMMAND}={command_id}"),

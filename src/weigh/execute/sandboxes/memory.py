@@ -64,6 +64,7 @@ class MemorySandbox:
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
         output_limit: int = 1_000_000,
+        on_output: Callable[[bytes], None] | None = None,
     ) -> ExecResult:
         if self.opened == self.closed:
             raise Failure(Error(kind="sandbox", code="closed", message="the sandbox is closed"))
@@ -73,7 +74,10 @@ class MemorySandbox:
         else:
             missing = ExecResult(exit_code=127, stderr=f"{command[0]}: not found\n")
             answer = self._answers.get(shlex.join(command), missing)
-        return ExecResult(exit_code=0, stdout=answer) if isinstance(answer, str) else answer
+        ended = ExecResult(exit_code=0, stdout=answer) if isinstance(answer, str) else answer
+        if on_output is not None:
+            on_output(ended.stdout.encode())
+        return ended
 
     async def write_file(self, path: str, data: bytes) -> None:
         self.files[str(inside(path))] = data

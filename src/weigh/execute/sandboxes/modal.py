@@ -11,7 +11,7 @@ import base64
 import posixpath
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from weigh.execute.sandboxes.folder import inside, refused
@@ -81,6 +81,7 @@ class ModalSandbox:
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
         output_limit: int = 1_000_000,
+        on_output: Callable[[bytes], None] | None = None,
     ) -> ExecResult:
         if self._sandbox is None:
             raise Failure(Error(kind="sandbox", code="closed", message="the sandbox is closed"))
@@ -90,7 +91,7 @@ class ModalSandbox:
         modal = self._modal
         limit: str | None = None
         code: int | None = None
-        out, errors = _Kept(output_limit), _Kept(output_limit)
+        out, errors = _Kept(output_limit, on_output), _Kept(output_limit)
         try:
             async with asyncio.timeout(seconds + _GRACE):
                 process = await self._sandbox.exec.aio(
@@ -143,11 +144,13 @@ class ModalSandbox:
 class _Kept:
     """The beginning of a stream; the rest is read and dropped, so that the program never waits for us."""
 
-    def __init__(self, limit: int) -> None:
-        self.data, self.limit, self.cut = bytearray(), limit, False
+    def __init__(self, limit: int, tell: Callable[[bytes], None] | None = None) -> None:
+        self.data, self.limit, self.cut, self._tell = bytearray(), limit, False, tell
 
     async def drain(self, stream: Any) -> None:
         async for chunk in stream:
+            if self._tell is not None:
+                self._tell(chunk)
             room = self.limit - len(self.data)
             self.data += chunk[: max(0, room)]
             self.cut = self.cut or len(chunk) > room

@@ -53,6 +53,7 @@ async def run_process(
     timeout: float | None = None,
     output_limit: int = 1_000_000,
     pass_fds: Sequence[int] = (),
+    on_output: Callable[[bytes], None] | None = None,
     watch: Callable[[], str | None] | None = None,
     sweep: Callable[[], None] | None = None,
 ) -> Ended:
@@ -65,6 +66,7 @@ async def run_process(
         timeout: Seconds until its group is killed; None waits for ever.
         output_limit: Bytes kept of each stream.
         pass_fds: Descriptors it inherits.
+        on_output: Given all of its standard output, piece by piece as it comes, also what is not kept.
         watch: Called every now and then; a text it returns is the limit for which the command is killed.
         sweep: Called when the command has ended or been killed, to end what left its group.
 
@@ -88,7 +90,9 @@ async def run_process(
         except OSError as error:
             message = f"cannot start {argv[0]!r}: {error.strerror or error}"
             raise Failure(Error(kind="sandbox", code="start", message=message, transient=True)) from None
-    return await finish_process(process, began, timeout=timeout, output_limit=output_limit, watch=watch, sweep=sweep)
+    return await finish_process(
+        process, began, timeout=timeout, output_limit=output_limit, on_output=on_output, watch=watch, sweep=sweep
+    )
 
 
 async def finish_process(
@@ -97,6 +101,7 @@ async def finish_process(
     *,
     timeout: float | None = None,
     output_limit: int = 1_000_000,
+    on_output: Callable[[bytes], None] | None = None,
     watch: Callable[[], str | None] | None = None,
     sweep: Callable[[], None] | None = None,
 ) -> Ended:
@@ -107,7 +112,7 @@ async def finish_process(
     """
     loop = asyncio.get_running_loop()
     assert process.stdout is not None and process.stderr is not None
-    out, err = _Drain(loop, process.stdout, output_limit), _Drain(loop, process.stderr, output_limit)
+    out, err = _Drain(loop, process.stdout, output_limit, on_output), _Drain(loop, process.stderr, output_limit)
     guard = _Guard(loop, process, timeout, watch)
     try:
         await _exited(loop, process)
@@ -139,8 +144,14 @@ async def finish_process(
 class _Drain:
     """Reads a pipe to its end, keeping the first and the last half of the limit."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, pipe: IO[bytes], limit: int) -> None:
-        self._loop, self._pipe, self._half = loop, pipe, max(1, limit // 2)
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        pipe: IO[bytes],
+        limit: int,
+        tell: Callable[[bytes], None] | None = None,
+    ) -> None:
+        self._loop, self._pipe, self._half, self._tell = loop, pipe, max(1, limit // 2), tell
         self._head, self._tail = bytearray(), bytearray()
         self.dropped = 0
         self.done: asyncio.Future[None] = loop.create_future()
@@ -157,6 +168,8 @@ class _Drain:
         if not data:
             self.close()
             return
+        if self._tell is not None:
+            self._tell(data)
         room = self._half - len(self._head)
         if room > 0:
             self._head += data[:room]

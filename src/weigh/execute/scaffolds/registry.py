@@ -21,6 +21,10 @@ _BUILT_IN: dict[str, tuple[str, str]] = {
     "user_sim": ("weigh.execute.scaffolds.user_sim", "UserSim"),
     "generate_then_revise": ("weigh.execute.scaffolds.generate_then_revise", "GenerateThenRevise"),
     "openai_agents": ("weigh.execute.scaffolds.openai_agents", "OpenAIAgents"),
+    "pi": ("weigh.execute.scaffolds.agent", "Pi"),
+    "opencode": ("weigh.execute.scaffolds.agent", "OpenCode"),
+    "qwen_code": ("weigh.execute.scaffolds.agent", "QwenCode"),
+    "mini_swe_agent": ("weigh.execute.scaffolds.agent", "MiniSweAgent"),
 }
 
 _EXTRAS = {"openai_agents": "openai-agents"}

@@ -1,0 +1,110 @@
+"""What an adapter of an agent says, and what it is told: values and one protocol.
+
+An adapter knows one agent program: which package it is, its command line, its variables and configuration files, where
+it keeps its session, and what its event stream means. It never runs anything; `execute/scaffolds/agent.py` does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import msgspec
+
+from weigh.execute.agents.reader import Reader
+
+
+class Installation(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent program that is ready on this machine.
+
+    Attributes:
+        name, version: Of the agent.
+        path: Its folder: an npm prefix, or a virtual environment.
+        packages: All that is installed there, `name==version`.
+        node: The interpreter of a program that is JavaScript; None for others.
+    """
+
+    name: str
+    version: str
+    path: str
+    packages: tuple[str, ...] = ()
+    node: str | None = None
+
+
+class Assignment(msgspec.Struct, frozen=True, kw_only=True):
+    """What one trial asks of an agent.
+
+    Attributes:
+        prompt: The question.
+        instructions: Text for its context besides its own.
+        skills: Folders, as seen inside, each with a `SKILL.md`.
+        model: The model's name as the gateway gives it.
+        url: The gateway's address for OpenAI clients, as seen inside.
+        token: The trial's key for it.
+        home, workspace: Absolute paths inside.
+        max_tokens: The most tokens of one answer.
+        context_window: How many tokens the model can see.
+    """
+
+    prompt: str
+    instructions: str = ""
+    skills: tuple[str, ...] = ()
+    model: str
+    url: str
+    token: str
+    home: str
+    workspace: str
+    max_tokens: int
+    context_window: int
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """How an agent is started.
+
+    Attributes:
+        command: The words; the token is in none of them.
+        env: Variables; may hold the token.
+        files: Text by path below the home folder; may hold the token.
+    """
+
+    command: tuple[str, ...]
+    env: dict[str, str] = {}
+    files: dict[str, str] = {}
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent program.
+
+    Attributes:
+        name: As a scaffold and harness.
+        version: The version that is installed unless another is asked for.
+        kind: Where its package comes from.
+        package: Its name there.
+        extra_packages: What it needs besides, with versions.
+        launch: How it is started.
+        reader: Makes what reads its event stream.
+        session: Where it keeps its session: a pattern of `find -path`, below the home folder.
+        session_name: Name of the artifact that becomes of it.
+        skills: How it is given skills and instructions, in words for the docs and `weigh ls agents`.
+        node: The oldest major version of node it runs on.
+        about: What it is, in a few words.
+    """
+
+    name: str
+    version: str
+    kind: Literal["npm", "pip"]
+    package: str
+    extra_packages: tuple[str, ...] = ()
+    launch: Callable[[Installation, Assignment], Launch]
+    reader: Callable[[], Reader]
+    session: str
+    session_name: str = "session.jsonl"
+    skills: str
+    node: int = 20
+    about: str = ""
+
+
+class AgentModule(Protocol):
+    """A module of an adapter."""
+
+    AGENT: Agent

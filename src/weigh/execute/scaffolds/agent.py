@@ -1,0 +1,191 @@
+"""A command-line coding agent as a scaffold: it runs in the trial's sandbox and talks to the model gateway only.
+
+One gateway serves all trials of an arm; each trial has a session of its own, whose provider is the trial's context, so
+that an agent's calls are metered, tried again and limited like anybody's. Of the user's machine the agent sees its own
+installation, read-only, and what the sandbox shows; its key is a token that is worth nothing after the trial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from weigh.execute.agents.agent import Agent, Assignment, Installation
+from weigh.execute.agents.install import find_agent, find_node, missing
+from weigh.execute.agents.registry import agent_by_name
+from weigh.execute.gateway.open import open_gateway
+from weigh.execute.program import INSIDE_PORT
+from weigh.execute.sandboxes.spec import SandboxSpec
+from weigh.execute.scaffolds.agent_prompt import read_prompt
+from weigh.execute.scaffolds.agent_trial import AgentTrial
+from weigh.protocols import ScaffoldContext
+from weigh.records.errors import CapabilityError
+from weigh.records.request import Request
+from weigh.records.trajectory import Trajectory
+from weigh.records.workspace import Workspace
+
+MODES = ("bubblewrap", "container", "local")
+
+
+class AgentScaffold:
+    """See above.
+
+    Args:
+        agent: The adapter, or the name of one that ships with weigh.
+        version: Another version than the one the adapter pins.
+        max_tokens: The most tokens of one answer of the model.
+        context_window: How many tokens the model can see; some agents act on it.
+        calls: The most calls of the model; over it the trial ends as `limit:calls`.
+    """
+
+    helpers: tuple[str, ...] = ()
+    runs_tools = False
+    needs_sandbox = True
+
+    def __init__(
+        self,
+        agent: Agent | str,
+        *,
+        version: str | None = None,
+        max_tokens: int = 4096,
+        context_window: int = 32768,
+        calls: int | None = None,
+    ) -> None:
+        self.agent = agent_by_name(agent) if isinstance(agent, str) else agent
+        self.name = self.agent.name
+        self._version = version
+        self.max_tokens, self.context_window, self.calls = max_tokens, context_window, calls
+        self._gateway: Any = None
+        self._program: Installation | None = None
+        self._direct = False
+
+    # What the pipeline asks before the first token
+
+    def problems(self) -> list[str]:
+        """What keeps the agent from working here."""
+        return missing(self.agent, self._version)
+
+    def identity(self) -> dict[str, Any]:
+        """The agent's version, and that of what runs it."""
+        found: dict[str, Any] = {"agent": self.name, "version": self._version or self.agent.version}
+        if self.agent.kind == "npm":
+            node = find_node()
+            found["node"] = ".".join(map(str, node[1])) if node else None
+        return found
+
+    def misfits(self, spec: SandboxSpec) -> list[str]:
+        """Why an agent cannot work in such a sandbox."""
+        if spec.mode not in MODES:
+            return [f"agent {self.name} cannot work in sandbox={spec.mode}: it needs {' or '.join(MODES)}"]
+        if spec.mode == "container" and spec.network == "open":
+            return [f"agent {self.name} cannot reach its model from a container with an open network; use bubblewrap"]
+        if spec.mode == "container" and not Path("/proc").is_dir():
+            # An engine in a virtual machine (macOS) cannot bind a socket of the host.
+            return [f"agent {self.name}: containers reach the gateway by a socket, which works on Linux only"]
+        return []
+
+    def warnings(self, spec: SandboxSpec) -> list[str]:
+        """What a user should know who asks for such a sandbox."""
+        if spec.mode == "local":
+            return [
+                f"sandbox=local: agent {self.name} and what the model has it do run unprotected, with your rights: "
+                "your files and the network are open to it"
+            ]
+        return []
+
+    # For the length of an arm
+
+    async def __aenter__(self) -> AgentScaffold:
+        self._program = find_agent(self.agent, self._version)
+        if self._program is None:
+            raise CapabilityError("\n".join(self.problems()))
+        self._gateway = open_gateway()
+        await self._gateway.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        gateway, self._gateway = self._gateway, None
+        if gateway is not None:
+            await gateway.__aexit__(*exc)
+
+    def sandbox(self, spec: SandboxSpec, workspace: Workspace | None) -> SandboxSpec:
+        """The sandbox with the agent's installation, the skills' folders and the way to the gateway."""
+        assert self._gateway is not None and self._program is not None
+        shown = [self._program.path, *(_node_folders(self._program)), *(workspace.skills if workspace else ())]
+        # In an open network the sandbox shares this machine's loopback, and `local` has it anyway.
+        self._direct = spec.mode == "local" or spec.network == "open"
+        return msgspec.structs.replace(
+            spec,
+            readonly=tuple(dict.fromkeys((*spec.readonly, *shown))),
+            network="open" if spec.network == "open" else "gateway",
+            gateway_socket=None if spec.network == "open" else self._gateway.socket,
+        )
+
+    async def run(self, request: Request, context: ScaffoldContext) -> Trajectory:
+        assert self._gateway is not None and self._program is not None and context.sandbox is not None
+        prompt, system = read_prompt(request)
+        home, place = await _places(context)
+        workspace = context.workspace
+        trial = AgentTrial(self.agent, self._program, self._gateway, request, context, calls=self.calls)
+        assignment = Assignment(
+            prompt=prompt,
+            instructions="\n\n".join(t for t in (system, workspace.instructions if workspace else "") if t),
+            skills=workspace.skills if workspace else (),
+            model=trial.session.model,
+            url=self._gateway.url if self._direct else f"http://127.0.0.1:{INSIDE_PORT}/v1",
+            token=trial.session.token,
+            home=home,
+            workspace=place,
+            max_tokens=self.max_tokens,
+            context_window=self.context_window,
+        )
+        try:
+            return await trial.run(assignment, port=0 if self._direct else INSIDE_PORT)
+        finally:
+            self._gateway.close(trial.session)
+
+
+async def _places(context: ScaffoldContext) -> tuple[str, str]:
+    """Home and workspace as the sandbox sees them."""
+    assert context.sandbox is not None
+    ended = await context.sandbox.exec(["/bin/sh", "-c", 'printf "%s\\n" "$HOME"; pwd'], timeout=30.0)
+    home, place = ended.stdout.split("\n")[:2]
+    return home, place
+
+
+def _node_folders(program: Installation) -> Sequence[str]:
+    """Where node is, if the sandbox would not see it anyway."""
+    if program.node is None or program.node.startswith(("/usr/", "/bin/")):
+        return ()
+    return (str(Path(program.node).parent.parent),)
+
+
+class Pi(AgentScaffold):
+    """The agent pi."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("pi", **options)
+
+
+class OpenCode(AgentScaffold):
+    """The agent opencode."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("opencode", **options)
+
+
+class QwenCode(AgentScaffold):
+    """The agent Qwen Code."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("qwen_code", **options)
+
+
+class MiniSweAgent(AgentScaffold):
+    """The agent mini-swe-agent."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("mini_swe_agent", **options)

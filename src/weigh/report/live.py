@@ -1,0 +1,191 @@
+"""The live viewer: the page of a report over a store, renewed while a run goes on.
+
+What is shown comes from a `Source`; this module decides when to look, when to compute anew, and who may see it. It
+only reads. Looking is cheap and happens about once a second; computing everything anew happens at most every few
+seconds, never for more than a small share of one core, and not at all while nobody watches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from weigh.records.errors import WeighError
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks."""
+REBUILD_EVERY = 3.0
+"""The fewest seconds between two computations."""
+SHARE = 0.1
+"""Of one core, that computing anew may take while a run goes on; looking may take a third of that."""
+COMPRESSION = 3
+
+
+class Source(Protocol):
+    """What a viewer shows. Its methods may block; one is called at a time."""
+
+    @property
+    def running(self) -> bool:
+        """Whether more is to come."""
+
+    def look(self) -> bool:
+        """Take in what is new; whether anything is."""
+
+    def progress(self) -> dict[str, Any]:
+        """How far it is, in plain values."""
+
+    def build(self) -> bytes:
+        """Everything the page shows, as JSON."""
+
+    def record(self, trial: str) -> bytes | None:
+        """One trial as JSON; None where there is none of this id."""
+
+
+class Live:
+    """What is shown at the moment, and the loop that renews it.
+
+    Attributes:
+        version: Of the payload; grows with each computation. 0 before the first.
+        payload: Compressed with gzip.
+        progress: As JSON.
+        builds: How often everything was computed.
+        busy: Seconds spent looking and computing.
+        problem: Why the last look or computation failed; None when it did not.
+    """
+
+    def __init__(
+        self, source: Source, *, look_every: float = LOOK_EVERY, rebuild_every: float = REBUILD_EVERY,
+        share: float = SHARE,
+    ) -> None:  # fmt: skip
+        self._source = source
+        self._look_every, self._rebuild_every, self._share = look_every, rebuild_every, share
+        self._lock = asyncio.Lock()
+        self._news = asyncio.Event()
+        self._watchers = 0
+        self._woken = asyncio.Event()
+        self._stale = True
+        self._again_at = 0.0
+        self._was_running = True
+        self.version = 0
+        self.payload = b""
+        self.progress = b"{}"
+        self.told = 0
+        self.builds = 0
+        self.busy = 0.0
+        self.problem: str | None = None
+
+    async def start(self) -> None:
+        """Look and compute for the first time. Raises what the source raises."""
+        await self._look()
+        await self._build()
+
+    async def run(self) -> None:
+        """Renew until cancelled. A failure is told to those who watch, and tried again."""
+        pause = self._look_every
+        while True:
+            await first_of(self._woken, seconds=pause)
+            self._woken.clear()
+            if not self._watchers:
+                pause = 3600.0
+                continue
+            began = time.monotonic()
+            try:
+                await self._look()
+                took = time.monotonic() - began
+                if self._stale and self._may_build():
+                    await self._build()
+                if self.problem is not None:
+                    self.problem = None
+                    self._tell()
+            except WeighError as error:
+                took = time.monotonic() - began
+                self.problem = str(error)
+                self._tell()
+            pause = max(self._look_every, took / (self._share / 3))
+
+    def _may_build(self) -> bool:
+        """Whether it is time; at once when the run has just ended, so that the last numbers do not wait."""
+        return time.monotonic() >= self._again_at or not self._was_running
+
+    async def _look(self) -> None:
+        changed, running, data = await self._blocking(self._looked)
+        ended = self._was_running and not running
+        self._was_running = running
+        if changed or ended:
+            self._stale = self._stale or changed
+            self.progress = data
+            self._tell()
+
+    def _looked(self) -> tuple[bool, bool, bytes]:
+        changed = self._source.look()
+        running = self._source.running
+        return changed, running, msgspec.json.encode(self._source.progress())
+
+    async def _build(self) -> None:
+        began = time.monotonic()
+        self._stale = False
+        self.payload = await self._blocking(lambda: gzip.compress(self._source.build(), COMPRESSION))
+        took = time.monotonic() - began
+        self._again_at = time.monotonic() + max(self._rebuild_every, took / self._share)
+        self.builds += 1
+        self.version += 1
+        self._tell()
+
+    async def record(self, trial: str) -> bytes | None:
+        """One trial as JSON."""
+        found: bytes | None = await self._blocking(lambda: self._source.record(trial))
+        return found
+
+    async def _blocking(self, work: Any) -> Any:
+        async with self._lock:
+            began = time.thread_time()
+            made = await asyncio.to_thread(_timed, work)
+            self.busy += made[1] + time.thread_time() - began
+            return made[0]
+
+    def _tell(self) -> None:
+        self.told += 1
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def news(self) -> dict[str, Any]:
+        """What watchers are told."""
+        return {"version": self.version, "progress": msgspec.Raw(self.progress), "problem": self.problem}
+
+    async def wait(self, told: int, ending: asyncio.Event, seconds: float) -> None:
+        """Wait until more was told than `told`, for the end, or for so long."""
+        if self.told == told:
+            await first_of(self._news, ending, seconds=seconds)
+
+    def watch(self) -> None:
+        """Somebody watches from now on."""
+        self._watchers += 1
+        self._woken.set()
+
+    def leave(self) -> None:
+        """They have gone."""
+        self._watchers -= 1
+
+
+async def first_of(*events: asyncio.Event, seconds: float) -> None:
+    """Wait for one of some events, or for so long. (`wait_for` can swallow a cancellation on Python 3.11.)"""
+    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _timed(work: Any) -> tuple[Any, float]:
+    began = time.thread_time()
+    return work(), time.thread_time() - began
+
+
+Assets = Mapping[str, tuple[str, bytes]]
+"""The files of the page: name -> content type and content."""
