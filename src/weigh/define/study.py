@@ -133,6 +133,8 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         temperature, max_tokens, seed: Of the model's sampling, where the agent does not say.
         compare: What to hold against what when the study has run; empty for each revision against the first and each
             tier against the first.
+        margin: Differences of the match this small do not matter (0.05 is 5 percentage points): with it, and only with
+            it, "no difference" can be shown.
         store: The store's folder.
         group: Of the run.
         base: The study file's folder; paths begin there.
@@ -155,6 +157,7 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_tokens: int | None = None
     seed: int | None = None
     compare: tuple[StudyCompare, ...] = ()
+    margin: float | None = None
     store: str = "weigh-store"
     group: str | None = None
     base: str = "."

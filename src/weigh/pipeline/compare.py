@@ -22,11 +22,14 @@ from weigh.analyze.unequal import UnequalFailures, failed_unequally
 from weigh.pipeline.align import COSTS, Aligned, align, common_metric, metadata, refuse_versions, task_pairs
 from weigh.pipeline.questions import Errors
 from weigh.pipeline.results import suite_members, suite_tree
-from weigh.pipeline.sides import Side, find_sides
+from weigh.pipeline.sides import Side, contexts, find_sides
 from weigh.records.errors import DefinitionError
 from weigh.records.run import MetricInfo, Run, SuiteNode
 from weigh.store.dataset import Dataset, open_dataset
 from weigh.store.layout import Store
+
+ALL = "all questions"
+"""The name of what is about the questions of several tasks together."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +39,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         tasks: Specs or base names; empty for all that both have.
         suite: Only this suite's tasks and aggregate.
         metric: A metric or a cost (`tokens`, `seconds`, ...); None for each task's first.
-        by: A metadata field whose values make subgroups.
+        by: A metadata field whose values make subgroups, or an axis that varies within the sides (`tier`).
         cluster: A metadata field whose values make clusters.
         alpha: Of the tests.
         margin: Differences this small are equivalent; None asks for no equivalence.
@@ -44,6 +47,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         errors: How failed trials count.
         method: As in `compare_pairs`.
         seed: Of the bootstrap and of Monte-Carlo permutations.
+        shared: Only questions that are paired in every context (each model, tier ... within the sides), and suites
+            without the tasks that are not paired.
         bootstrap: Whether to add bootstrap intervals (JSON has them; no table does).
     """
 
@@ -58,6 +63,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     errors: Errors = "exclude"
     method: str = "auto"
     seed: int = 0
+    shared: bool = False
     bootstrap: bool = True
 
 
@@ -128,12 +134,17 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SuiteRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A suite's aggregate compared; `missing` says why there is none. `metric` is that of its first task."""
+    """A suite's aggregate compared; `missing` says why there is none. `metric` is that of its first task.
+
+    Attributes:
+        given: The same for *these tasks* only; of a pooled suite whose questions have epochs enough.
+    """
 
     suite: str
     aggregation: str
     metric: MetricInfo | None = None
     comparison: SuiteComparison | None = None
+    given: GivenComparison | None = None
     missing: str | None = None
     withheld: str | None = None
 
@@ -153,6 +164,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         arms_a, arms_b: The run and arm behind each.
         rows: Tasks in the order of the runs.
         groups: Subgroups, when asked for.
+        levels: The questions of all tasks together at each value of an axis, when `by` is one.
         total: A cost over the questions of all tasks; no part of the family that is corrected.
         suites: Aggregates.
         options: How it was compared.
@@ -165,6 +177,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     arms_b: tuple[str, ...]
     rows: tuple[TaskRow, ...]
     groups: tuple[TaskRow, ...] = ()
+    levels: tuple[TaskRow, ...] = ()
     total: TaskRow | None = None
     suites: tuple[SuiteRow, ...] = ()
     options: Options = Options()
@@ -196,6 +209,7 @@ def compare_sides(store: Store, data: Dataset, a: Side, b: Side, options: Option
     notes: list[str] = []
     suites = _suites(a, b, options.suite) if options.suite or not options.tasks else []
     wanted = options.tasks or (tuple(suite_members(suites[0])) if options.suite else ())
+    axis = axis_values(a, b, options.by) if options.by else None
     for name, ours, theirs in task_pairs(a, b, wanted):
         refuse_versions(name, ours, theirs)
         try:
@@ -207,14 +221,20 @@ def compare_sides(store: Store, data: Dataset, a: Side, b: Side, options: Option
             raise DefinitionError(
                 "--margin is a difference of scores; hold a cost against a limit with `weigh gate --max-ratio`"
             )
-        pairs = align(data, a, b, name, ours, theirs, metric, errors=options.errors, cluster=options.cluster)
-        aligned[name] = pairs
-        rows.append(compare_task(pairs, options, withheld=host_difference(store, a, b, metric)))
-        if options.by:
+        aligned[name] = align(data, a, b, name, ours, theirs, metric, errors=options.errors, cluster=options.cluster)
+    if options.shared:
+        aligned, left_out = in_every_context(aligned)
+        if left_out:
+            notes.append(f"--shared leaves out {', '.join(left_out)}: no question of it is in every context")
+    for pairs in aligned.values():
+        rows.append(compare_task(pairs, options, withheld=host_difference(store, a, b, pairs.metric)))
+        if options.by and axis is None:
             groups += _subgroups(data, pairs, options)
     if not rows:
         raise DefinitionError("nothing can be compared: " + "; ".join(notes))
     rows = _corrected(rows, options.correction)
+    if options.shared:
+        suites = [kept for s in suites if (kept := _shared_suite(s, aligned)) is not None]
     return Report(
         a=a.label,
         b=b.label,
@@ -222,6 +242,7 @@ def compare_sides(store: Store, data: Dataset, a: Side, b: Side, options: Option
         arms_b=side_names(b),
         rows=tuple(rows),
         groups=tuple(_corrected(groups, options.correction)),
+        levels=tuple(_corrected(_levels(list(aligned.values()), rows, axis, options), options.correction)),
         total=_total(list(aligned.values()), rows, options),
         suites=tuple(_suite_row(s, aligned, rows, options) for s in suites),
         options=options,
@@ -284,15 +305,98 @@ def _total(aligned: Sequence[Aligned], rows: Sequence[TaskRow], options: Options
     """A cost of several tasks together: ratios and ranks need no common scale of scores."""
     if len(aligned) < 2 or aligned[0].metric.name not in COSTS:
         return None
-    whole = msgspec.structs.replace(
+    return compare_task(together(aligned), options, withheld=next((r.withheld for r in rows if r.withheld), None))
+
+
+def together(aligned: Sequence[Aligned]) -> Aligned:
+    """The questions of several tasks as those of one."""
+    clusters = None
+    if any(p.clusters is not None for p in aligned):
+        clusters = np.concatenate([p.clusters if p.clusters is not None else p.keys for p in aligned])
+    repeated = all(p.epochs_a or not p.n for p in aligned)
+    return msgspec.structs.replace(
         subset(aligned[0], np.zeros(0, dtype=bool)),
-        task="all questions",
+        task=ALL,
+        keys=np.concatenate([p.keys for p in aligned]),
+        ids=np.concatenate([p.ids for p in aligned]),
+        context=tuple(c for p in aligned for c in p.context),
         a=np.concatenate([p.a for p in aligned]),
         b=np.concatenate([p.b for p in aligned]),
+        epochs_a=[e for p in aligned for e in p.epochs_a] if repeated else [],
+        epochs_b=[e for p in aligned for e in p.epochs_b] if repeated else [],
+        clusters=clusters,
+        failed_a=np.concatenate([p.failed_a for p in aligned]),
+        failed_b=np.concatenate([p.failed_b for p in aligned]),
         timeouts_a=np.concatenate([p.timeouts_a for p in aligned]),
         timeouts_b=np.concatenate([p.timeouts_b for p in aligned]),
     )
-    return compare_task(whole, options, withheld=next((r.withheld for r in rows if r.withheld), None))
+
+
+def axis_values(a: Side, b: Side, name: str) -> int | None:
+    """The place of an axis among those that tell the contexts of two sides apart; None where it is no such axis.
+
+    Raises:
+        DefinitionError: It is an axis on which the sides do not vary, or what they are compared by.
+    """
+    rest = contexts([a, b])
+    if name in rest:
+        return rest.index(name)
+    axes = {axis for side in (a, b) for m in side.members for axis in m.arm.axes}
+    if name not in axes:
+        return None
+    ours, theirs = a.values(name), b.values(name)
+    if ours == theirs:
+        raise DefinitionError(
+            f"--by {name}: both sides have only {', '.join(map(str, ours))}; there is nothing to split"
+        )
+    raise DefinitionError(f"--by {name}: {a.label} and {b.label} have no value of it in common; it is what is compared")
+
+
+def in_every_context(aligned: dict[str, Aligned]) -> tuple[dict[str, Aligned], list[str]]:
+    """Only the questions that are paired in every context that any task has; and the tasks of which none is left."""
+    every = {context for pairs in aligned.values() for context in pairs.context}
+    kept: dict[str, Aligned] = {}
+    for name, pairs in aligned.items():
+        held: dict[str, set[Any]] = {}
+        own = [str(key).split("|")[0] for key in pairs.keys]
+        for question, context in zip(own, pairs.context, strict=True):
+            held.setdefault(question, set()).add(context)
+        keep = np.array([held[question] == every for question in own], dtype=bool)
+        if keep.all() and keep.size:
+            kept[name] = pairs
+        elif keep.any():
+            kept[name] = msgspec.structs.replace(
+                subset(pairs, keep), failed_a=pairs.failed_a, failed_b=pairs.failed_b, only_a=pairs.only_a,
+                only_b=pairs.only_b, changed=pairs.changed, lost=pairs.lost,
+            )  # fmt: skip
+    return kept, [name for name in aligned if name not in kept]
+
+
+def _levels(aligned: Sequence[Aligned], rows: Sequence[TaskRow], axis: int | None, options: Options) -> list[TaskRow]:
+    """All tasks together at each value of an axis."""
+    if axis is None or len({(p.metric.lower_is_better, p.metric.bounds) for p in aligned}) > 1:
+        return []
+    whole = together(aligned)
+    found = [context[axis] for context in whole.context]
+    withheld = next((r.withheld for r in rows if r.withheld), None)
+    labels = np.array([str(v) for v in found], dtype=object)
+    return [
+        compare_task(subset(whole, labels == str(value)), options, group=str(value), withheld=withheld)
+        for value in dict.fromkeys(found)
+    ]
+
+
+def _shared_suite(suite: SuiteNode, aligned: dict[str, Aligned]) -> SuiteNode | None:
+    """A suite without the tasks that are not paired; None where none is. One with weights stays as it is."""
+    if suite.weights:
+        return suite
+    members: list[str | SuiteNode] = []
+    for member in suite.members:
+        if isinstance(member, str):
+            members += [member] if member in aligned and aligned[member].n else []
+        elif (inner := _shared_suite(member, aligned)) is not None:
+            members.append(inner)
+    return msgspec.structs.replace(suite, members=tuple(members)) if members else None
 
 
 def subset(pairs: Aligned, keep: Any) -> Aligned:
@@ -320,12 +424,15 @@ def subset(pairs: Aligned, keep: Any) -> Aligned:
 
 
 def _subgroups(data: Dataset, pairs: Aligned, options: Options) -> list[TaskRow]:
-    """Subgroups by a metadata field (or by an axis that varies within the sides)."""
+    """Subgroups by a metadata field."""
     field = options.by or ""
     values = metadata(data, field)
     own = [values.get(key.split("|")[0].split("#")[0]) for key in pairs.keys]
     if not any(v is not None for v in own):
-        raise DefinitionError(f"--by {field}: no question of {pairs.task} has this metadata field")
+        raise DefinitionError(
+            f"--by {field}: no question of {pairs.task} has this metadata field, and no axis on which the arms of a "
+            "side differ is called so"
+        )
     labels = np.array([v if v is not None else "(none)" for v in own], dtype=object)
     return [compare_task(subset(pairs, labels == label), options, group=str(label)) for label in sorted(set(labels))]
 
@@ -378,7 +485,14 @@ def _suite_row(suite: SuiteNode, aligned: dict[str, Aligned], rows: Sequence[Tas
         seed=options.seed,
     )
     withheld = next((r.withheld for r in rows if r.task in members and r.withheld), None)
-    return msgspec.structs.replace(base, comparison=made, withheld=withheld, metric=aligned[members[0]].metric)
+    whole = together([aligned[m] for m in members])
+    given = None
+    if suite.aggregation == "pooled" and whole.epochs_a:
+        given = compare_given(
+            whole.epochs_a, whole.epochs_b, alpha=options.alpha, lower_is_better=whole.metric.lower_is_better,
+            seed=options.seed,
+        )  # fmt: skip
+    return msgspec.structs.replace(base, comparison=made, given=given, withheld=withheld, metric=whole.metric)
 
 
 def host_difference(store: Store, a: Side, b: Side, metric: MetricInfo) -> str | None:

@@ -32,6 +32,8 @@ def _reasons(report: Report) -> list[str]:
         if reason:
             tasks.setdefault(reason, []).append(row.task if row.group is None else f"{row.task} {row.group}")
     lines = [f"{some(names)}: {reason}" for reason, names in tasks.items()]
+    if report.options.shared and any(row.pairing.only_a or row.pairing.only_b for row in report.rows):
+        lines.append("only questions that both sides have in every context count (--shared)")
     for suite in report.suites:
         if suite.missing and report.total is None:
             lines.append(f"{suite.suite}: no aggregate, {suite.missing}")
@@ -52,11 +54,12 @@ def _reason(row: TaskRow) -> str | None:
 def _how(report: Report, rows: Sequence[dict[str, Any]]) -> list[str]:
     lower = sorted({r["metric"] for r in rows if r["lower_is_better"] and r["kind"] == "task"})
     lines = [f"{name}: lower is better" for name in lower]
-    lines += [
-        f"{row.task}: {row.score.n_clusters} clusters, from {row.cluster_from}, are the units"
-        for row in report.rows
-        if row.cluster_from and row.score is not None
-    ]
+    units: dict[str, list[str]] = {}
+    for row in report.rows:
+        if row.cluster_from and row.score is not None:
+            word = "cluster is the unit" if row.score.n_clusters == 1 else "clusters are the units"
+            units.setdefault(f"{row.score.n_clusters} {word}, from {row.cluster_from}", []).append(row.task)
+    lines += [f"{some(names)}: {what}" for what, names in units.items()]
     zeros = [f"{r['task']} {r['n_zero']}" for r in rows if r["n_zero"]]
     if zeros:
         lines.append(f"questions left out of B / A because a cost is 0 (not out of the shift): {', '.join(zeros)}")
@@ -71,7 +74,7 @@ def _how(report: Report, rows: Sequence[dict[str, Any]]) -> list[str]:
         lines.append(
             "~: the interval is approximate and disagrees with the test about zero; the verdict follows the test"
         )
-    if any(row.given is not None for row in report.rows):
+    if any(row["kind"] == "given" for row in rows):
         lines.append(
             "first line of a task: questions like these (questions are drawn from more of their kind); "
             "`these questions`: only the luck of the epochs is in doubt"
@@ -86,7 +89,7 @@ def _tests(report: Report, rows: Sequence[dict[str, Any]]) -> str:
     tests: dict[str, None] = dict.fromkeys(r["method"] for r in rows if r["method"] not in (None, "none"))
     text = f"tests: {'; '.join(tests)}" if tests else "no test was possible"
     kind = report.options.correction
-    for level, word in (("task", "tasks"), ("group", "subgroups")):
+    for level, word in (("task", "tasks"), ("group", "subgroups"), ("level", f"values of {report.options.by}")):
         counted = sum(r["kind"] == level and r["p_corrected"] is not None for r in rows)
         if counted > 1 and kind in CORRECTIONS:
             text += f". p {CORRECTIONS[kind]}: corrected for {counted} {word}"

@@ -34,7 +34,15 @@ def flat_rows(report: Report) -> list[dict[str, Any]]:
         rows += [task_row(group, report) for group in report.groups if group.task == row.task]
     if report.total is not None:
         rows.append(task_row(report.total, report) | {"kind": "total"})
-    rows += [suite_row(suite, report) for suite in report.suites if suite.comparison is not None]
+    for suite in report.suites:
+        if suite.comparison is not None:
+            rows.append(suite_row(suite, report))
+            if suite.given is not None:
+                rows.append(given_suite_row(suite, report))
+    for level in report.levels:
+        rows.append(task_row(level, report) | {"kind": "level"})
+        if level.given is not None:
+            rows.append(given_row(level, report))
     return [{field: row.get(field) for field in FIELDS} for row in rows]
 
 
@@ -80,7 +88,15 @@ def task_row(row: TaskRow, report: Report) -> dict[str, Any]:
 
 def given_row(row: TaskRow, report: Report) -> dict[str, Any]:
     """The same task, when only these questions are meant."""
-    made = row.given
+    return _given(row.given, row, report) | {"task": row.task, "group": row.group}
+
+
+def given_suite_row(row: SuiteRow, report: Report) -> dict[str, Any]:
+    """The same suite, when only these questions are meant."""
+    return _given(row.given, row, report) | {"task": row.suite, "metric": row.aggregation}
+
+
+def _given(made: Any, row: TaskRow | SuiteRow, report: Report) -> dict[str, Any]:
     names = ("scope", "n", "mean_a", "mean_b", "difference", "se", "low", "high", "interval_method", "approximate", "p",
              "method", "reason")  # fmt: skip
     return (
@@ -88,8 +104,6 @@ def given_row(row: TaskRow, report: Report) -> dict[str, Any]:
         | _numbers(made, names)
         | {
             "kind": "given",
-            "task": row.task,
-            "group": row.group,
             "p_corrected": getattr(made, "p_adjusted", None),
             "verdict": "withheld" if row.withheld else getattr(made, "verdict", None),
         }
@@ -140,7 +154,7 @@ def cells(row: dict[str, Any]) -> dict[str, Any]:
     """The texts of a row; None where there is nothing to say."""
     proportion = row["unit"] == "proportion"
     one, two = (percent, points) if proportion else (plain, signed)
-    indent = {"given": "- these questions", "group": f"- {row['group']}"}
+    indent = {"given": "- these questions", "group": f"- {row['group']}", "level": f"{row['task']}, {row['group']}"}
     return {
         "task": indent.get(row["kind"], row["task"]),
         "metric": row["metric"],

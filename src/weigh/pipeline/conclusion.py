@@ -40,9 +40,10 @@ def conclude(report: Report) -> str:
     if report.total is not None:
         sentences.append(_tasks([report.total], report.total.verdict))
     sentences += [_suite(suite) for suite in report.suites]
+    sentences += _levels(report)
     if any(row.verdict in ("better", "worse") for row in rows):
         sentences.append(_sure(report))
-    sentences.append(_given(rows))
+    sentences.append(_given(rows, report.suites))
     return " ".join(s for s in sentences if s)
 
 
@@ -123,8 +124,25 @@ def _sure(report: Report) -> str:
     return f"If there were no difference, one like this would be seen at most {alpha:.0%} of the time."
 
 
-def _given(rows: Sequence[TaskRow]) -> str:
+def _levels(report: Report) -> list[str]:
+    """One sentence about the values of the axis that was split by."""
+    parts = []
+    for row in report.levels:
+        word = {"better": "better", "worse": "worse", "equivalent": "equivalent"}.get(row.verdict, "not resolved")
+        parts.append(f"at {row.group} {word}" + (f" ({_size(row)})" if row.verdict in ("better", "worse") else ""))
+    return [f"Over all tasks, by {report.options.by}, B is {_names(parts)}."] if parts else []
+
+
+def _given(rows: Sequence[TaskRow], suites: Sequence[SuiteRow] = ()) -> str:
     found = [
+        f"{suite.suite} as a whole B is {suite.given.verdict} ({amount(suite.given.difference or 0.0, suite.metric)})"
+        for suite in suites
+        if suite.given is not None
+        and suite.withheld is None
+        and suite.given.verdict in ("better", "worse")
+        and suite.verdict != suite.given.verdict
+    ]
+    found += [
         f"{row.task} B is {row.given.verdict}"
         for row in rows
         if row.given is not None

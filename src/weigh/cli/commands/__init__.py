@@ -40,6 +40,7 @@ COMMANDS: dict[str, Command] = dict(
         _command("Study", "study plan", "the matrix of a study: what is done, what remains, what it will take"),
         _command("Study", "study run", "run what remains of a study, and show what came of it"),
         _command("Study", "study status", "every task in every arm: done, running, failed and why, missing"),
+        _command("Study", "study show", "what each arm achieved and took, and for whom a change helps"),
         _command("Study", "study build", "install the revisions of a study"),
         _command("Study", "study clean", "remove installations of revisions"),
         _command("List", "ls tasks", "tasks that can be run"),

@@ -31,13 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--by", metavar="FIELD",
-        help="subgroups by a metadata field; marker:NAME splits trials by the path they took",
+        help="subgroups by a metadata field, or by an axis on which the arms of a side differ (tier, model); "
+        "marker:NAME splits trials by the path they took",
     )  # fmt: skip
     parser.add_argument(
         "--interaction", metavar="AXIS",
         help="does the effect differ along another axis, e.g. model size? (sides are filters that match several arms)",
     )  # fmt: skip
-    parser.add_argument("--shared", action="store_true", help="many arms: only questions that all of them have")
+    parser.add_argument("--shared", action="store_true", help="only questions that all arms have")
     parser.add_argument("--rank", action="store_true", help="many arms: also Bradley-Terry strengths, as a view")
     parser.add_argument("--cluster", metavar="FIELD", help="questions that share this metadata field belong together")
     parser.add_argument("--alpha", type=share, default=0.05, metavar="P", help="of the tests (default: %(default)s)")
@@ -98,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
         correction=args.correction,
         errors=args.errors,
         method=args.method,
+        shared=args.shared,
     )
     sides = find_sides(store, args.sides)
     with open_sides(store, sides) as data:
@@ -109,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
 def _view(store: Store, data: Dataset, sides: list[Side], options: Options, args: argparse.Namespace) -> str:
     """What was asked for, in the form asked for."""
     marker = args.by is not None and args.by.startswith("marker:")
-    if len(sides) > 2 or marker or args.interaction is not None or args.rank or args.shared:
+    if len(sides) > 2 or marker or args.interaction is not None or args.rank:
         # Two arms are the everyday question; what the other views need is only read for them.
         view = importlib.import_module("weigh.cli.compare_views").view
         return str(view(store, data, sides, options, args))

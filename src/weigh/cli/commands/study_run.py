@@ -9,12 +9,16 @@ from weigh.cli.commands.run import close, natural, positive
 from weigh.cli.flags import add_format
 from weigh.cli.progress import watcher
 from weigh.cli.study_flags import add_part, add_study, changes_of, read
+from weigh.cli.study_results_text import results_text
 from weigh.cli.study_text import forecast_text, heading, matrix, totals
 from weigh.cli.terminal import say
 from weigh.execute.stop import StopSignal
+from weigh.pipeline.compare import Options
 from weigh.pipeline.request import RunResult
 from weigh.pipeline.study import StudyPlan, build_study, open_session, plan_study
+from weigh.pipeline.study_results import study_results
 from weigh.pipeline.study_status import cell_groups, forecast
+from weigh.store.layout import Store
 
 HELP = """Run what remains of a study: every task in every arm (model x agent x revision x tier), as often as the study
 says. Revisions are installed first where they are not. Repeating the command resumes it; failed trials run again."""
@@ -46,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     watch = watcher(quiet=args.quiet)
     plan, result = asyncio.run(_run(args, watch))
+    made = study_results(Store(plan.request.store), result.run, plan.study.compare, Options(margin=plan.study.margin))
+    print(results_text(made, args.format))
     return close(result, plan.request, watch)
 
 

@@ -1,0 +1,185 @@
+"""The results of a study as text: a table of arms, and for each thing compared a verdict for each model."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+from weigh.analyze.estimate import Estimate
+from weigh.analyze.spread import Spread
+from weigh.analyze.verdict import show_p
+from weigh.cli.table import Column, Format, render
+from weigh.cli.terminal import count
+from weigh.pipeline.compare_rows import percent, points, span
+from weigh.pipeline.study_results import ArmResult, Contrast, ModelVerdict, StudyResults
+
+AXES = ("model", "agent", "revision", "tier")
+WIDTH = 118
+
+
+def results_text(made: StudyResults, format: Format) -> str:
+    """Arms, then contrasts; for JSON and CSV the table of arms with its raw numbers."""
+    if format in ("json", "csv"):
+        rows = [_flat(arm) for arm in made.arms]
+        keys = list(dict.fromkeys(key for row in rows for key in row)) or ["model"]
+        return render([Column(key, key) for key in keys], rows, format)
+    parts = [_arms(made, format), "", *_about(made)]
+    for contrast in made.contrasts:
+        parts += ["", *_contrast(contrast, format)]
+    return "\n".join(parts)
+
+
+def _arms(made: StudyResults, format: Format) -> str:
+    columns = [
+        *(Column(axis, axis) for axis in AXES if axis != "agent" or len({a.arm.axes.get(axis) for a in made.arms}) > 1),
+        Column("n", "n", str, True),
+        Column("trials", "trials", str, True),
+        Column("match", "match %", str, True),
+        Column("interval", "95 % interval", str, True),
+        Column("seconds", "seconds", str, True),
+        Column("turns", "turns", str, True),
+        Column("tool_errors", "errors", str, True),
+        Column("new", "new", str, True),
+        Column("cached", "cached", str, True),
+        Column("generated", "generated", str, True),
+        *(Column(f"marker:{name}", name, str, True) for name in made.markers if _ever(made, name)),
+        Column("ended", "not answered"),
+    ]
+    rows = [_shown(arm) for arm in made.arms]
+    kept = [c for c in columns if c.key in AXES or any(row.get(c.key) is not None for row in rows)]
+    return render(kept, rows, format)
+
+
+def _shown(arm: ArmResult) -> dict[str, Any]:
+    row: dict[str, Any] = {axis: arm.arm.axes.get(axis) for axis in AXES}
+    match = arm.match
+    ended = [f"{n} {kind}" for kind, n in arm.outcomes.items()] + [f"{n} failed ({k})" for k, n in arm.failed.items()]
+    row |= {
+        "n": str(match.n) if match else None,
+        "trials": str(arm.trials),
+        "match": percent(match.mean) if match and match.mean is not None else None,
+        "interval": span(match.low, match.high, percent) if match else None,
+        "ended": ", ".join(ended) or None,
+    }
+    shapes: dict[str, Callable[[float], str]] = {"seconds": _seconds, "new": count, "cached": count, "generated": count}
+    for name, one in arm.taken.items():
+        row[name] = _middle(one, shapes.get(name, lambda v: f"{v:g}"))
+    for name, share in arm.adoption.items():
+        row[f"marker:{name}"] = _percent(share)
+    return row
+
+
+def _flat(arm: ArmResult) -> dict[str, Any]:
+    match = arm.match
+    row: dict[str, Any] = {"arm": arm.arm.id, **{axis: arm.arm.axes.get(axis) for axis in (*AXES, "size")}}
+    row |= {"n": match.n if match else 0, "trials": arm.trials, "match": match.mean if match else None}
+    row |= {"se": match.error if match else None, "low": match.low if match else None}
+    row |= {"high": match.high if match else None, "failed": dict(arm.failed), "outcomes": dict(arm.outcomes)}
+    for name, one in arm.taken.items():
+        row |= {name: one.median, f"{name}_q1": one.q1, f"{name}_q3": one.q3}
+    for name, share in arm.adoption.items():
+        row |= {f"marker:{name}": share.mean, f"marker:{name}_low": share.low, f"marker:{name}_high": share.high}
+    return row
+
+
+def _about(made: StudyResults) -> list[str]:
+    lines = [
+        "match: the share of tasks solved, with its interval; seconds, turns, errors and tokens (new, cached, "
+        "generated): the median of a trial with the interquartile range; failed trials are left out"
+    ]
+    shown = [m for name, m in made.markers.items() if _ever(made, name)]
+    if shown:
+        lines.append(
+            f"in percent of tasks: {'; '.join(f'{m.name}: {m.description or m.pattern or m.name}' for m in shown)}"
+        )
+    return [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines]
+
+
+def _ever(made: StudyResults, marker: str) -> bool:
+    return any(arm.adoption[marker].mean for arm in made.arms if marker in arm.adoption)
+
+
+def _contrast(contrast: Contrast, format: Format) -> list[str]:
+    """What was compared: a line for each model, and whether the models differ."""
+    head = f"{contrast.axis} {contrast.b} against {contrast.a}"
+    rows = [_verdict_row(verdict) for verdict in contrast.models]
+    columns = [
+        Column("model", "model"),
+        Column("n", "n", str, True),
+        Column("a", contrast.a, str, True),
+        Column("b", contrast.b, str, True),
+        Column("difference", "difference", str, True),
+        Column("interval", "95 % interval", str, True),
+        Column("given", "on these tasks"),
+        Column("verdict", "on tasks like these"),
+        Column("tokens", "tokens"),
+    ]
+    kept = [c for c in columns if c.key in ("model", "verdict") or any(row[c.key] is not None for row in rows)]
+    lines = [f"{head}", render(kept, rows, format)] if rows else [head]
+    if contrast.interaction is not None:
+        lines.append(textwrap.fill(_interaction(contrast), WIDTH, subsequent_indent="  "))
+    if contrast.note:
+        lines.append(textwrap.fill(contrast.note, WIDTH, subsequent_indent="  "))
+    return lines
+
+
+def _verdict_row(one: ModelVerdict) -> dict[str, Any]:
+    suite = one.report.suites[0] if one.report.suites else None
+    made: Any = (suite.comparison if suite is not None else None) or one.report.rows[0].score
+    given: Any = suite.given if suite is not None else one.report.rows[0].given
+    ranged = given if given is not None and given.low is not None else made
+    return {
+        "model": one.model,
+        "n": str(made.n) if made is not None else None,
+        "a": percent(made.mean_a) if made is not None and made.mean_a is not None else None,
+        "b": percent(made.mean_b) if made is not None and made.mean_b is not None else None,
+        "difference": points(made.difference) if made is not None and made.difference is not None else None,
+        "interval": span(ranged.low, ranged.high, points) if ranged is not None else None,
+        "given": None if one.given is None else f"{one.given} (p = {show_p(given.p)})",
+        "verdict": one.verdict + (f" (p = {show_p(made.p)})" if made is not None and made.p is not None else ""),
+        "tokens": _tokens(one),
+    }
+
+
+def _tokens(one: ModelVerdict) -> str | None:
+    if one.tokens is None:
+        return None
+    row = one.tokens.total or one.tokens.rows[0]
+    if row.cost is None or row.cost.ratio is None:
+        return None
+    word = {"better": "fewer", "worse": "more"}.get(row.verdict, "cannot tell")
+    return f"x {row.cost.ratio:.2f}, {word}"
+
+
+def _interaction(contrast: Contrast) -> str:
+    made = contrast.interaction
+    assert made is not None
+    row = made.rows[-1]
+    axis = "sizes" if made.axis == "size" else f"{made.axis}s"
+    levels = f"{made.levels[0]} to {made.levels[-1]}"
+    if row.verdict == "withheld":
+        return f"whether the {axis} differ: no verdict, {row.withheld}"
+    p = f"{row.made.method}, p = {show_p(row.made.p)}"
+    if row.verdict == "grows":
+        return f"the {axis} differ: the effect grows from {levels} ({p})"
+    if row.verdict == "falls":
+        return f"the {axis} differ: the effect falls from {levels} ({p})"
+    if row.verdict == "differs":
+        return f"the {axis} differ ({p})"
+    return f"whether the {axis} differ: cannot tell ({p})"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def _middle(one: Spread, shape: Callable[[float], str]) -> str | None:
+    if one.median is None or one.q1 is None or one.q3 is None:
+        return None
+    middle, low, high = shape(one.median), shape(one.q1), shape(one.q3)
+    return middle if low == middle == high else f"{middle} [{low}-{high}]"
+
+
+def _percent(share: Estimate) -> str | None:
+    return None if share.mean is None else f"{100 * share.mean:.0f}"

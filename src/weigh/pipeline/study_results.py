@@ -1,0 +1,275 @@
+"""What a study shows: what each arm achieved and took, and for each model whether what was compared helps.
+
+The numbers are those of `weigh results` and `weigh compare`; here they are gathered for the arms of one run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from weigh.analyze.estimate import Estimate, estimate, estimate_epochs
+from weigh.analyze.spread import Spread, spread
+from weigh.define.study import StudyCompare
+from weigh.pipeline.align import marker_metric
+from weigh.pipeline.compare import Options, Report, compare_sides
+from weigh.pipeline.interaction import InteractionReport, compare_along
+from weigh.pipeline.latest import current
+from weigh.pipeline.questions import questions
+from weigh.pipeline.sides import Member, Side
+from weigh.records.arm import Arm, Axis
+from weigh.records.errors import DefinitionError
+from weigh.records.marker import MarkerSpec
+from weigh.records.run import Run
+from weigh.store.columns import MEASURES
+from weigh.store.dataset import Dataset, open_dataset
+from weigh.store.layout import Store
+
+TAKEN = tuple(
+    name for name in ("seconds", "turns", "tool_calls", "tool_errors", "new", "cached", "generated", "cost")
+    if name in MEASURES
+)  # fmt: skip
+"""Columns of the store that say what a trial took."""
+
+
+class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one arm achieved over all tasks of the study, and what its trials took.
+
+    Attributes:
+        arm: The arm.
+        trials: How many there are.
+        failed: Failed trials by kind; they are in no number here.
+        outcomes: Trials without an answer by status; they count as no match.
+        match: The share of questions solved, those of all tasks together; None before there is any.
+        taken: By column (`TAKEN`), over trials.
+        adoption: Share of questions on which each marker fired, by marker.
+    """
+
+    arm: Arm
+    trials: int
+    failed: dict[str, int]
+    outcomes: dict[str, int]
+    match: Estimate | None
+    taken: dict[str, Spread]
+    adoption: dict[str, Estimate]
+
+
+class ModelVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether b helps one model, against a.
+
+    Attributes:
+        model, size: Which.
+        report: The comparison of scores; its suite is that of the study.
+        tokens: The comparison of tokens; None where no trial knows them.
+    """
+
+    model: str
+    size: Axis
+    report: Report
+    tokens: Report | None
+
+    @property
+    def verdict(self) -> str:
+        """`helps`, `hurts`, `no difference`, `cannot tell`, or `withheld`; about tasks like these."""
+        suite = self.report.suites[0] if self.report.suites else None
+        return _WORDS[suite.verdict if suite is not None else self.report.rows[0].verdict]
+
+    @property
+    def given(self) -> str | None:
+        """The same about exactly these tasks; None where there are too few epochs for it."""
+        suite = self.report.suites[0] if self.report.suites else None
+        made = suite.given if suite is not None else self.report.rows[0].given
+        if made is None:
+            return None
+        return _WORDS["withheld" if suite is not None and suite.withheld else made.verdict]
+
+
+_WORDS = {
+    "better": "helps",
+    "worse": "hurts",
+    "equivalent": "no difference",
+    "unresolved": "cannot tell",
+    "withheld": "no verdict",
+}
+
+
+class Contrast(msgspec.Struct, frozen=True, kw_only=True):
+    """Two values of an axis held against each other.
+
+    Attributes:
+        axis, a, b: What is compared; differences are b - a.
+        models: For each model, by size.
+        interaction: Whether the effect differs between the models; None with fewer than two.
+        note: Why there is none of it.
+    """
+
+    axis: str
+    a: str
+    b: str
+    models: tuple[ModelVerdict, ...]
+    interaction: InteractionReport | None = None
+    note: str | None = None
+
+
+class StudyResults(msgspec.Struct, frozen=True, kw_only=True):
+    """The results of a study's run.
+
+    Attributes:
+        run: Its manifest.
+        arms: In the order of the run, models by size.
+        contrasts: What was compared.
+        markers: By name.
+    """
+
+    run: Run
+    arms: tuple[ArmResult, ...]
+    contrasts: tuple[Contrast, ...]
+    markers: dict[str, MarkerSpec]
+
+
+def study_results(
+    store: Store, run: Run, compared: Sequence[StudyCompare] = (), options: Options | None = None
+) -> StudyResults:
+    """The results of a stored study.
+
+    Args:
+        compared: What to hold against what; empty for each later value of an axis against its first.
+
+    Raises:
+        StoreError: The run cannot be read.
+    """
+    run = current(store, run)
+    options = options or Options()
+    arms = sorted(run.arms, key=_size)
+    markers = {marker.name: marker for task in run.tasks for marker in task.markers}
+    with open_dataset(store, [run.id]) as data:
+        made = [_arm_result(data, run, arm, markers) for arm in arms]
+        wanted = compared or usual_contrasts(run)
+        contrasts = [c for w in wanted if (c := _contrast(store, data, run, arms, w, options)) is not None]
+    return StudyResults(run=run, arms=tuple(made), contrasts=tuple(contrasts), markers=markers)
+
+
+def usual_contrasts(run: Run) -> list[StudyCompare]:
+    """Each later value of an axis against the first, in the order of the study."""
+    found = []
+    for axis in ("revision", "tier", "agent"):
+        values = list(dict.fromkeys(str(arm.axes[axis]) for arm in run.arms if axis in arm.axes))
+        found += [StudyCompare(axis=axis, a=values[0], b=value) for value in values[1:]]
+    return found
+
+
+def _arm_result(data: Dataset, run: Run, arm: Arm, markers: dict[str, MarkerSpec]) -> ArmResult:
+    columns = ", ".join(f'"{name}"::double as "{name}"' for name in TAKEN)
+    found = data.arrays(
+        f"select {columns} from trials where run = ? and arm = ? and status not in ('error', 'empty')",
+        [run.id, arm.id],
+    )
+    counts = data.sql(
+        "select status, error_kind, count(*) as n from trials where run = ? and arm = ? group by all", [run.id, arm.id]
+    )
+    failed = {str(c["error_kind"] or c["status"]): int(c["n"]) for c in counts if c["status"] in ("error", "empty")}
+    outcomes = {str(c["status"]): int(c["n"]) for c in counts if c["status"] not in ("error", "empty", "ok")}
+    return ArmResult(
+        arm=arm,
+        trials=sum(int(c["n"]) for c in counts),
+        failed=failed,
+        outcomes=outcomes,
+        match=_match(data, run, arm),
+        taken={name: spread(np.ma.asarray(found[name], dtype=float).compressed()) for name in TAKEN},
+        adoption={
+            name: share for name, marker in markers.items() if (share := _adoption(data, run, arm, marker)) is not None
+        },
+    )
+
+
+def _match(data: Dataset, run: Run, arm: Arm) -> Estimate | None:
+    """The tasks' first metric over the questions of all of them, as the suite pools them."""
+    lists: list[list[float]] = []
+    for task in run.tasks:
+        rows = data.values(task.name, task.metrics[0].scorer, variant=task.variant, arm=arm.id, run=run.id)
+        if rows.value.size:
+            lists += questions(rows, task.metrics[0], "exclude").epoch_lists()
+    return _pooled(lists, run.tasks[0].metrics[0].bounds)
+
+
+def _adoption(data: Dataset, run: Run, arm: Arm, marker: MarkerSpec) -> Estimate | None:
+    """The share of an arm's questions on which a marker fired, the tasks pooled."""
+    metric = marker_metric(marker)
+    lists: list[list[float]] = []
+    for task in run.tasks:
+        if marker.name not in {m.name for m in task.markers}:
+            continue
+        rows = data.values(task.name, metric.scorer, variant=task.variant, arm=arm.id, run=run.id)
+        if rows.value.size and not np.isnan(rows.value).all():
+            lists += questions(rows, metric, "exclude").epoch_lists()
+    return _pooled(lists, metric.bounds)
+
+
+def _pooled(lists: Sequence[Sequence[float]], bounds: tuple[float, float] | None) -> Estimate | None:
+    if not lists:
+        return None
+    if any(len(values) > 1 for values in lists):
+        return estimate_epochs(lists, bounds=bounds)
+    return estimate([values[0] for values in lists], bounds=bounds)
+
+
+def _contrast(
+    store: Store, data: Dataset, run: Run, arms: Sequence[Arm], wanted: StudyCompare, options: Options
+) -> Contrast | None:
+    """One contrast for each model that has both values; None where no model has."""
+    both = [_side(run, arms, wanted, value) for value in (wanted.a, wanted.b)]
+    if not all(side.members for side in both):
+        return None
+    verdicts = []
+    notes = []
+    for model in dict.fromkeys(str(arm.axes.get("model")) for arm in arms):
+        a, b = (_only(side, model) for side in both)
+        if not a.members or not b.members:
+            continue
+        try:
+            report = compare_sides(store, data, a, b, options)
+        except DefinitionError as error:
+            notes.append(f"{model}: {error}")
+            continue
+        verdicts.append(
+            ModelVerdict(
+                model=model, size=a.members[0].axis("size"), report=report, tokens=_tokens(store, data, a, b, options)
+            )
+        )
+    interaction = None
+    if len(verdicts) > 1:
+        sizes = {str(v.size) for v in verdicts if v.size is not None}
+        axis = "size" if len(sizes) == len(verdicts) else "model"
+        try:
+            interaction = compare_along(store, data, both[0], both[1], axis, options)
+        except DefinitionError as error:
+            notes.append(str(error))
+    return Contrast(
+        axis=wanted.axis, a=wanted.a, b=wanted.b, models=tuple(verdicts), interaction=interaction,
+        note="; ".join(notes) or None,
+    )  # fmt: skip
+
+
+def _tokens(store: Store, data: Dataset, a: Side, b: Side, options: Options) -> Report | None:
+    try:
+        made = compare_sides(store, data, a, b, msgspec.structs.replace(options, metric="tokens", margin=None))
+    except DefinitionError:
+        return None
+    cost = (made.total or made.rows[0]).cost
+    return made if cost is not None and cost.ratio is not None else None
+
+
+def _side(run: Run, arms: Sequence[Arm], wanted: StudyCompare, value: str) -> Side:
+    members = tuple(Member(run=run, arm=arm) for arm in arms if str(arm.axes.get(wanted.axis)) == value)
+    return Side(label=value, members=members)
+
+
+def _only(side: Side, model: str) -> Side:
+    return Side(label=side.label, members=tuple(m for m in side.members if str(m.axis("model")) == model))
+
+
+def _size(arm: Arm) -> float:
+    size = arm.axes.get("size")
+    return float(size) if isinstance(size, int | float) else float("inf")

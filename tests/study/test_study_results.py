@@ -1,0 +1,140 @@
+"""What a study shows: arms, verdicts for each model, both scopes, and the same through `weigh compare`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.study.kit import make_study
+from tests.study.test_study_run import needs_bubblewrap, run, trials
+from weigh.cli.main import main
+from weigh.cli.study_results_text import results_text
+from weigh.define.study import read_study
+from weigh.pipeline.compare import Options, compare
+from weigh.pipeline.study_results import study_results
+from weigh.records.errors import DefinitionError
+from weigh.store.layout import Store
+
+pytestmark = pytest.mark.sandbox
+__all__ = ["needs_bubblewrap"]
+
+WEAK = """
+def answer(request):
+    return "I would greet Ada. greet Ada says hello Ada, I think."
+"""
+
+MODELS = """models:
+  - {{model: "scripted/{folder}/weak.py:answer", name: weak, size: 0.1}}"""
+
+
+@pytest.fixture
+def compared(study: Path, library: Path) -> Path:
+    """Two models: one uses the command, which the second revision makes worth while; one only talks."""
+    models = MODELS.format(folder=study.parent)
+    changes = {"models:": models, "epochs: 2": "epochs: 4\ntasks: [shout, tell]", "[bare, skill]": "[bare]"}
+    (study.parent / "weak.py").write_text(WEAK)
+    return make_study(study.parent, library, changes)
+
+
+async def test_results_verdicts_and_the_comparison_say_the_same(
+    compared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = await run(compared)
+    assert result.failed == {}
+    store = Store(compared.parent / "store")
+    made = study_results(store, store.runs()[0])
+    assert [a.arm.axes["model"] for a in made.arms] == ["weak", "weak", "small", "small"]
+    by_arm = {a.arm.id: a for a in made.arms}
+    first, second = by_arm["small/coder/v1.0.0/bare"], by_arm["small/coder/v1.1.0/bare"]
+    assert first.match is not None and second.match is not None
+    assert (first.match.mean, second.match.mean, second.match.n, second.trials) == (0.5, 1.0, 2, 8)
+    assert (second.taken["turns"].median, second.adoption["cli"].mean) == (2.0, 1.0)
+    assert by_arm["weak/coder/v1.1.0/bare"].adoption["cli"].mean == 0.0
+    [contrast] = made.contrasts
+    assert (contrast.axis, contrast.a, contrast.b) == ("revision", "v1.0.0", "v1.1.0")
+    weak, small = contrast.models
+    assert (weak.model, weak.given, weak.verdict) == ("weak", "cannot tell", "cannot tell")
+    # Two tasks cannot say anything about tasks like these; on these tasks, four epochs each can.
+    assert (small.given, small.verdict) == ("helps", "cannot tell")
+    assert contrast.interaction is not None
+    assert contrast.interaction.axis == "size"
+    text = results_text(made, "table")
+    assert "revision v1.1.0 against v1.0.0" in text
+    assert "helps (p = " in text
+    assert "whether the sizes differ: cannot tell" in text
+    flat = json.loads(results_text(made, "json"))
+    assert {row["arm"]: row["match"] for row in flat}["small/coder/v1.1.0/bare"] == 1.0
+
+    [report] = compare(store, ["revision=v1.0.0", "revision=v1.1.0"], Options(by="model"))
+    assert [(r.group, r.score.difference if r.score else None) for r in report.levels] == [
+        ("weak", 0.0),
+        ("small", 0.5),
+    ]
+    [suite] = report.suites
+    assert suite.given is not None and suite.comparison is not None
+    assert (suite.given.scope, suite.comparison.difference) == ("these tasks", 0.25)
+    assert suite.given.difference == pytest.approx(0.25)
+    with pytest.raises(DefinitionError, match=r"--by revision: .* it is what is compared"):
+        compare(store, ["revision=v1.0.0", "revision=v1.1.0"], Options(by="revision"))
+    with pytest.raises(DefinitionError, match="--by tier: both sides have only bare"):
+        compare(store, ["revision=v1.0.0", "revision=v1.1.0"], Options(by="tier"))
+    words = ["compare", "revision=v1.0.0", "revision=v1.1.0", "--by", "model", "--store", str(store.path)]
+    assert main(words) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "all questions, small" in said
+    assert "Over all tasks, by model, B is at weak not resolved and at small not resolved" in said
+
+
+async def test_shared_leaves_out_what_only_some_arms_ran(compared: Path) -> None:
+    from weigh.pipeline.study import StudyChanges
+
+    await run(compared, StudyChanges(tasks=("tell",)))
+    await run(compared, StudyChanges(tasks=("shout",), only=("model=small",)))
+    store = Store(compared.parent / "store")
+    words = ["revision=v1.0.0", "revision=v1.1.0"]
+    [every] = compare(store, words)
+    assert {row.task: row.pairing.paired for row in every.rows} == {"greet.shout": 1, "greet.tell": 2}
+    [shared] = compare(store, words, Options(shared=True))
+    assert {row.task: row.pairing.paired for row in shared.rows} == {"greet.tell": 2}
+    assert [s.comparison.n for s in shared.suites if s.comparison] == [2]
+    assert shared.notes == ("--shared leaves out greet.shout: no question of it is in every context",)
+
+
+def test_killed_in_the_middle_it_goes_on_with_the_same_matrix(study: Path, library: Path) -> None:
+    slow = {"answers.py:answer": "answers.py:answer::latency=0.15", "epochs: 2": "epochs: 6", "[bare, skill]": "[bare]"}
+    study = make_study(study.parent, library, slow)
+    words = [sys.executable, "-m", "weigh", "study", "run", str(study), "-q", "--concurrency", "2", "-t", "tell,shout"]
+    first = subprocess.Popen(words, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and len(_stored(study)) < 5:
+        assert first.poll() is None, "it ended before it could be killed"
+        time.sleep(0.02)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    before = {t.id for t in trials(study)}
+    assert 5 <= len(before) < 24
+    done = subprocess.run([*words, "--format", "json"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"{24 - len(before)} run, {len(before)} reused" in done.stderr
+    after = trials(study)
+    cells = [t.cell for t in after]
+    assert len(cells) == len(set(cells)) == 24
+    assert before <= {t.id for t in after}
+    assert len(Store(study.parent / "store").runs()) == 1
+
+
+def _stored(file: Path) -> list[str]:
+    journals = (file.parent / "store").glob("runs/*/journal/*.jsonl")
+    return [line for path in journals for line in path.read_text().splitlines() if "greet." in line]
+
+
+def test_a_study_is_read_where_it_lies(compared: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_study(compared).store == str(compared.parent / "store")
