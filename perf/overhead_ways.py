@@ -202,6 +202,7 @@ def inspect(trials: int, flight: int, port: int, folder: Path) -> None:
     logs = eval(
         Task(dataset=rows, solver=generate(), scorer=exact()),
         model="openai/m",
+        model_args={"responses_api": False},
         max_connections=flight,
         max_samples=flight,
         log_dir=str(folder),
