@@ -18,6 +18,7 @@ from weigh.cli.main import main
 from weigh.cli.study_results_text import results_text
 from weigh.define.study import read_study
 from weigh.pipeline.compare import Options, compare
+from weigh.pipeline.study import StudyChanges
 from weigh.pipeline.study_results import study_results
 from weigh.records.errors import DefinitionError
 from weigh.store.layout import Store
@@ -93,8 +94,6 @@ async def test_results_verdicts_and_the_comparison_say_the_same(
 
 
 async def test_shared_leaves_out_what_only_some_arms_ran(compared: Path) -> None:
-    from weigh.pipeline.study import StudyChanges
-
     await run(compared, StudyChanges(tasks=("tell",)))
     await run(compared, StudyChanges(tasks=("shout",), only=("model=small",)))
     store = Store(compared.parent / "store")

@@ -148,6 +148,8 @@ async def build_study(plan: StudyPlan, notice: Callable[[str], None] = lambda te
         CapabilityError: All that cannot be built, one a line.
     """
     made = await build_all(plan.recipes, notice)
+    for one in made:
+        await plan.profile.check(one)
     for pair in plan.pairs:
         await plan.profile.fetch(pair.revision, pair.tier)
     return made

@@ -180,6 +180,14 @@ async def together(work: Sequence[Awaitable[Installation]]) -> list[Installation
     return [d for d in done if isinstance(d, Installation)]
 
 
+async def has_module(installation: Installation, module: str) -> bool:
+    """Whether Python finds a module in an installation; the module itself is not imported."""
+    code = "import importlib.util as u, sys; sys.exit(u.find_spec(sys.argv[1]) is None)"
+    top = module.split(".")[0]
+    ended = await run_process([installation.python, "-I", "-c", code, top], env={}, timeout=60)
+    return ended.returncode == 0
+
+
 async def remove(path: Path) -> None:
     """Remove an installation, once nobody is building it."""
     async with locked(path):

@@ -23,9 +23,9 @@ from weigh.define.registry import Registry
 from weigh.define.study import StudyRevision
 from weigh.define.suite import Suite
 from weigh.records.digest import digest
-from weigh.records.errors import DefinitionError, suggest
+from weigh.records.errors import CapabilityError, DefinitionError, suggest
 from weigh.records.workspace import Workspace
-from weigh.study.installations import Recipe
+from weigh.study.installations import Installation, Recipe, has_module
 from weigh.study.load import load_object
 from weigh.study.revisions import Revision, refuse_twins, resolve_revisions
 from weigh.study.sources import fetch_source, source_of
@@ -137,6 +137,28 @@ class Profile:
             instructions=content.instructions,
             network=network,
         )
+
+    async def check(self, installation: Installation) -> None:
+        """See that what was installed has the module and the command that the profile names.
+
+        Raises:
+            CapabilityError: One of them is not there, with what is.
+        """
+        module, command = self.declared.module, self.declared.command
+        revision = installation.revision[0]
+        programs = Path(installation.path) / "bin"
+        if command is not None and not (programs / command).exists():
+            own = [
+                p.name for p in programs.iterdir() if not p.name.startswith(("python", "pip", "activate", "Activate"))
+            ]
+            raise CapabilityError(
+                f"{self.name} {revision} installs no command {command!r}{suggest(command, own)} "
+                f"(it installs {', '.join(sorted(own)) or 'none'}); mend `command` in {self.file}"
+            )
+        if module is not None and not await has_module(installation, module):
+            raise CapabilityError(
+                f"{self.name} {revision}: Python finds no module {module!r} in it; mend `module` in {self.file}"
+            )
 
     async def fetch(self, revision: Revision, tier: str) -> None:
         """Fetch what a workspace needs besides the installation."""

@@ -37,6 +37,7 @@ COMMANDS: dict[str, Command] = dict(
         _command("Compare", "gate", "for CI: pass, fail or cannot tell whether a change made things worse"),
         _command("Compare", "import table", "a file of per-question scores becomes a run"),
         _command("Compare", "judge check", "can a judge be trusted? agreement with people, position bias"),
+        _command("Study", "study new", "begin a study of a package: a study file, a profile, two tasks"),
         _command("Study", "study plan", "the matrix of a study: what is done, what remains, what it will take"),
         _command("Study", "study run", "run what remains of a study, and show what came of it"),
         _command("Study", "study status", "every task in every arm: done, running, failed and why, missing"),

@@ -1,0 +1,72 @@
+"""`weigh study new`: what it writes runs, and its two tasks can be solved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.study.test_study_run import needs_bubblewrap
+from weigh.cli.main import dispatch, main
+from weigh.records.errors import WeighError
+
+pytestmark = pytest.mark.sandbox
+__all__ = ["needs_bubblewrap"]
+
+SOLVER = '''
+from weigh.records.request import Output, ToolCall
+
+VERSION = """python -c "import importlib.metadata as m; print(m.version('greet'))" > version.txt"""
+NAMES = """printf 'import greet\\\\nprint("main")\\\\n' > names.py"""
+
+def answer(request):
+    if request.messages[-1].role == "tool":
+        return "done"
+    command = VERSION if "version.txt" in request.messages[-1].content else NAMES
+    return Output(text="", tool_calls=(ToolCall(id="1", name="bash", arguments={"command": command}),))
+'''
+
+
+def test_what_it_writes_runs_and_can_be_solved(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["study", "new", "greet", "--repository", str(library), "--command", "greet"]) == 0
+    file = tmp_path / "greet" / "study.yaml"
+    text = file.read_text()
+    assert '- "v1.0.0"\n  - "v1.1.0"' in text
+    (tmp_path / "solver.py").write_text(SOLVER)
+    text = text.replace("agents: [pi]", "agents: [coder]").replace("epochs: 4", "epochs: 1")
+    file.write_text(text.replace("llamacpp/qwen2.5-coder-1.5b-instruct", f"scripted/{tmp_path}/solver.py:answer"))
+    capsys.readouterr()
+    assert main(["study", "run", "greet", "-q", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["revision"]: (row["match"], row["n"]) for row in rows} == {"v1.0.0": (1.0, 2), "v1.1.0": (1.0, 2)}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["a b", "--repository", "."], "'a b' cannot be a name"),
+        (["x", "--repository", "nowhere"], "--repository: there is no folder nowhere"),
+        (["there"], "exists; choose another name"),
+    ],
+)
+def test_what_is_wrong_is_said(words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "study.yaml").touch()
+    with pytest.raises(WeighError, match=said):
+        dispatch(["study", "new", *words])
+
+
+def test_a_wrong_command_is_found_when_it_is_built(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["study", "new", "greet", "--repository", str(library), "--command", "greets"]) == 0
+    file = tmp_path / "greet" / "study.yaml"
+    file.write_text(file.read_text().replace("agents: [pi]", "agents: [coder]"))
+    assert main(["study", "build", "greet"]) == 2
+    assert "installs no command 'greets'; did you mean 'greet'? (it installs greet)" in capsys.readouterr().err
