@@ -10,6 +10,7 @@ import pytest
 from tests.pipeline.conftest import Bench
 from weigh.cli.main import main
 from weigh.cli.side_by_side import diff_markdown, diff_text, marked
+from weigh.cli.terminal import style
 from weigh.pipeline.answers import choices
 from weigh.pipeline.compare import compare
 from weigh.pipeline.diff import Diff, Options, diff, likeness, natural
@@ -189,7 +190,7 @@ def test_marks() -> None:
     assert marked("It is Paris.", "It is Rome.", False) == ("It is [-Paris-].", "It is {+Rome+}.")
     assert marked("a b\nc", "a\nc", False) == ("a[- b-]\nc", "a\nc")
     assert marked("one", "two", False) == ("one", "two")  # nothing in common: no marks
-    assert marked("It is x", "It is y", True) == ("It is \x1b[31mx\x1b[0m", "It is \x1b[32my\x1b[0m")
+    assert marked("It is x", "It is y", True) == (f"It is {style(31)}x{style(0)}", f"It is {style(32)}y{style(0)}")
     long = " ".join(f"w{i}" for i in range(3000))
     assert marked(long, long + " end", False) == (long, long + " end")  # too long for words, and one line
 

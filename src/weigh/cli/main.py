@@ -21,9 +21,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words or os.environ.get("WEIGH_DEBUG", "") not in ("", "0", "false", "no")
+    terminal = importlib.import_module("weigh.cli.terminal")
     try:
-        code = dispatch(words)
-        sys.stdout.flush()
+        with terminal.guarded():
+            code = dispatch(words)
+            sys.stdout.flush()
         return code
     except KeyboardInterrupt:
         print("weigh: interrupted", file=sys.stderr)
@@ -36,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             raise
         text, code = importlib.import_module("weigh.cli.failures").describe(error)
-        print(f"weigh: {text}", file=sys.stderr)
+        terminal.say(terminal.filled(f"weigh: {text}"))
         return int(code)
 
 

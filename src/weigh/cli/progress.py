@@ -8,52 +8,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from weigh.cli.terminal import count, dollars, is_live, say, seconds
+from weigh.cli.progress_lines import Bar, bar_lines, cut, facts, full_line, sandboxes, total_line, trial_start
+from weigh.cli.terminal import clean, is_live, say, seconds
 from weigh.cli.words import many
 from weigh.pipeline.request import ArmStarted, Event, Notice, Planned, SandboxesSeen, TrialDone
+from weigh.records.trial import OK
 
 if TYPE_CHECKING:
     from rich.live import Live
 
 PLAIN_EVERY = 10.0
-FORETELL = 8
-BAR = 24
 SHOWN = 12
-
-
-@dataclass
-class Bar:
-    """How far one arm is with one task. Counts are of trials; `started` is when the first of them ended, here."""
-
-    arm: str
-    task: str
-    cells: int
-    done: int = 0
-    reused: int = 0
-    failed: Counter[str] = field(default_factory=Counter)
-    started: float | None = None
-    ended: float | None = None
-
-    @property
-    def label(self) -> str:
-        return f"{self.arm}  {self.task}"
-
-    def rate(self, now: float) -> float | None:
-        """Executed trials a second; None before there is enough to divide."""
-        executed = self.done - self.reused
-        if self.started is None or executed < 1:
-            return None
-        passed = (self.ended or now) - self.started
-        return executed / passed if passed >= 0.5 else None
-
-    def eta(self, now: float) -> float | None:
-        """Seconds until this bar is full, at its present rate; None while too few trials are done to tell."""
-        rate = self.rate(now) if self.done - self.reused >= FORETELL else None
-        return (self.cells - self.done) / rate if rate else None
 
 
 class Tally:
@@ -81,6 +49,8 @@ class Tally:
         if bar is None:
             bar = self.bars[(trial.arm, trial.spec)] = Bar(trial.arm, trial.spec, 0)
         bar.done += 1
+        turns = trial.metadata.get("turns")
+        bar.turns += turns if isinstance(turns, int) else 0
         if bar.started is None:
             bar.started = trial_start(trial.timing.total)
         self.tokens += trial.usage.total or 0
@@ -90,43 +60,12 @@ class Tally:
             kind = trial.error.kind if trial.error else trial.status
             bar.failed[kind] += 1
             self.failed[kind] += 1
+        elif trial.status != OK:
+            bar.outcomes[trial.status] += 1
         if bar.done != bar.cells:
             return None
         bar.ended = time.monotonic()
         return bar
-
-
-def trial_start(total: float) -> float:
-    """When a trial that just ended began, on the clock of this process."""
-    return time.monotonic() - total
-
-
-def failures(failed: Counter[str]) -> str:
-    """`3 failed (2 provider, 1 scorer)`, or an empty string."""
-    if not failed:
-        return ""
-    kinds = ", ".join(f"{n} {kind}" for kind, n in failed.most_common())
-    return f"{sum(failed.values())} failed ({kinds})"
-
-
-def sandboxes(seen: SandboxesSeen) -> str:
-    """`sandboxes 3 waiting, 4 of 4 running, 1 idle`."""
-    return f"sandboxes {seen.waiting} waiting, {seen.running} of {seen.budget} running, {seen.idle} idle"
-
-
-def facts(bar: Bar, now: float) -> str:
-    """The numbers behind a bar: how many, how fast, how long still, what failed, what was reused."""
-    parts = [f"{bar.done}/{bar.cells}"]
-    rate, eta = bar.rate(now), bar.eta(now)
-    if rate is not None:
-        parts.append(f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
-    if bar.ended is None and eta is not None:
-        parts.append(f"{seconds(eta)} left")
-    if bar.reused:
-        parts.append(f"{bar.reused} reused")
-    if bar.failed:
-        parts.append(failures(bar.failed))
-    return "  ".join(parts)
 
 
 class Watcher:
@@ -135,7 +74,8 @@ class Watcher:
     def __init__(self, *, quiet: bool = False) -> None:
         self.tally = Tally()
         self.quiet = quiet
-        self._next = time.monotonic() + PLAIN_EVERY
+        self._begin = time.monotonic()
+        self._next = self._begin + PLAIN_EVERY
 
     def __enter__(self) -> Watcher:
         return self
@@ -161,6 +101,17 @@ class Watcher:
         elif isinstance(event, Notice):
             self.line(event.text)
 
+    @property
+    def columns(self) -> int | None:
+        """How wide a line may be; None for as wide as it is."""
+        return None
+
+    def total(self, now: float, columns: int) -> str:
+        """The line about the whole run."""
+        tally = self.tally
+        bars = list(tally.bars.values())
+        return total_line(bars, now, self._begin, tally.tokens, tally.cost, tally.failed, columns)
+
     def line(self, text: str) -> None:
         """One line for the user."""
         if not self.quiet:
@@ -182,7 +133,7 @@ class Watcher:
 
     def show_full(self, bar: Bar) -> None:
         """A task is done."""
-        self.line(f"{bar.label}  {facts(bar, time.monotonic())}")
+        self.line(full_line(bar, time.monotonic(), self.columns))
 
     def tick(self) -> None:
         """Show how far it is, from time to time."""
@@ -190,9 +141,12 @@ class Watcher:
         if now < self._next:
             return
         self._next = now + PLAIN_EVERY
-        for bar in self.tally.bars.values():
+        bars = list(self.tally.bars.values())
+        for bar in bars:
             if bar.started is not None and bar.ended is None:
                 self.line(f"{bar.label}  {facts(bar, now)}")
+        if len(bars) > 1:
+            self.line(f"all  {self.total(now, 10_000)}")
         if self.tally.sandboxes is not None:
             self.line(sandboxes(self.tally.sandboxes))
 
@@ -203,7 +157,6 @@ class LiveWatcher(Watcher):
     def __init__(self) -> None:
         super().__init__()
         self._live: Live | None = None
-        self._begin = time.monotonic()
 
     def __enter__(self) -> LiveWatcher:
         from rich.console import Console
@@ -219,40 +172,45 @@ class LiveWatcher(Watcher):
             self._live.stop()
             self._live = None
 
+    @property
+    def columns(self) -> int | None:
+        """The terminal's."""
+        return None if self._live is None else self._live.console.width
+
     def line(self, text: str) -> None:
         """One line above the bars."""
         if self._live is None:
             say(text)
         else:
-            self._live.console.print(text, markup=False, soft_wrap=True)
+            self._live.console.print(clean(text), markup=False, soft_wrap=True)
 
     def tick(self) -> None:
         """Nothing: the bars are redrawn by themselves."""
 
     def _draw(self) -> Any:
         from rich.console import Group
-        from rich.table import Table
         from rich.text import Text
 
         now = time.monotonic()
-        table = Table.grid(padding=(0, 2))
-        for _ in range(4):
-            table.add_column(no_wrap=True, overflow="ellipsis")
+        columns = self.columns or 80
         bars = list(self.tally.bars.values())
-        for bar in [b for b in bars if b.started is not None and b.ended is None][:SHOWN]:
-            full = round(BAR * bar.done / bar.cells) if bar.cells else 0
-            drawn = Text("█" * full, style="green") + Text("░" * (BAR - full), style="bright_black")
-            table.add_row(bar.arm, bar.task, drawn, Text(facts(bar, now), style="red" if bar.failed else ""))
-        done, cells = sum(b.done for b in bars), sum(b.cells for b in bars)
-        total = [f"{done}/{cells} trials", seconds(now - self._begin), f"{count(self.tally.tokens)} tokens"]
-        if self.tally.cost is not None:
-            total.append(dollars(self.tally.cost))
+        if not sum(b.cells for b in bars):
+            return Text("preparing ...")
+        lines: list[Text] = []
+        under_way = [b for b in bars if b.started is not None and b.ended is None][:SHOWN]
+        for arm in dict.fromkeys(b.arm for b in under_way):
+            own = [b for b in under_way if b.arm == arm]
+            lines.append(Text(cut(arm, columns - 1)))
+            for bar, (name, full, empty, told) in zip(own, bar_lines(own, now, columns), strict=True):
+                drawn = Text("█" * full, style="green") + Text("░" * empty, style="bright_black")
+                gap = Text("  " if full + empty else "")
+                lines.append(Text(f"  {name}  ") + drawn + gap + Text(told, style="red" if bar.failed else ""))
+        lines.append(Text("all  ", style="bold") + Text(self.total(now, columns), style="not bold"))
         if self.tally.sandboxes is not None:
-            total.append(sandboxes(self.tally.sandboxes))
-        if self.tally.failed:
-            total.append(failures(self.tally.failed))
-        whole = Text("all  ", style="bold") + Text("  ".join(total), style="not bold")
-        return Group(table, whole) if cells else Text("preparing ...")
+            lines.append(Text(f"     {sandboxes(self.tally.sandboxes)}"))
+        for line in lines:
+            line.no_wrap, line.overflow = True, "ellipsis"
+        return Group(*lines)
 
 
 def watcher(*, quiet: bool = False) -> Watcher:

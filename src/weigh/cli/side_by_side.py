@@ -11,13 +11,13 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-from weigh.cli.terminal import bold, count, is_colour, seconds
+from weigh.cli.terminal import bold, count, is_colour, seconds, style
 from weigh.cli.words import many
 from weigh.pipeline.answers import Answer, Question
 from weigh.pipeline.compare_rows import plain
 from weigh.pipeline.diff import Diff
 
-RED, GREEN, END = "\x1b[31m", "\x1b[32m", "\x1b[0m"
+RED, GREEN, END = style(31), style(32), style(0)
 MOST_WORDS = 4_000_000
 """Product of the two lengths beyond which lines are compared instead of words."""
 UNLIKE, LONG = 0.3, 40

@@ -9,10 +9,12 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from weigh.cli.terminal import bold, is_colour
+from weigh.cli.terminal import bold, clean, is_colour, terminal_width
 
 Format = Literal["table", "md", "json", "csv"]
 MISSING = "-"
+LEAST = 12
+"""Columns that a cut name keeps."""
 
 
 def _text(value: Any) -> str:
@@ -27,16 +29,21 @@ class Column(NamedTuple):
         title: The heading in text and Markdown.
         show: Turns a value that is there into text; a missing one (None) is shown as `-`.
         right: Whether it is aligned to the right, as numbers are.
+        spare: Whether it may be left out where a terminal has no room for it.
     """
 
     key: str
     title: str
     show: Callable[[Any], str] = _text
     right: bool = False
+    spare: bool = False
 
 
 def render(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], format: Format = "table") -> str:
-    """The table as one string without a final line end."""
+    """The table as one string without a final line end.
+
+    On a terminal that is too narrow, long names are cut in the middle, then spare columns are left out, which is said.
+    """
     if format == "json":
         keys = [c.key for c in columns]
         return json.dumps([{k: row.get(k) for k in keys} for row in rows], indent=1, ensure_ascii=False, default=str)
@@ -51,11 +58,45 @@ def render(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], format:
         lines = [[c.title for c in columns], ["---:" if c.right else "---" for c in columns]]
         lines += [[cell.replace("|", "\\|") for cell in line] for line in cells]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return _aligned(columns, cells)
+    room = terminal_width()
+    return _aligned(columns, cells) if room is None else _fitted(columns, cells, room)
+
+
+def _fitted(columns: Sequence[Column], cells: list[list[str]], room: int) -> str:
+    """The table within so many columns of a terminal, as far as it can be."""
+    left_out: list[str] = []
+    while True:
+        sizes = [max([width(c.title), *(width(line[i]) for line in cells)]) for i, c in enumerate(columns)]
+        over = sum(sizes) + 2 * (len(sizes) - 1) - room
+        give = [
+            0 if c.right else max(0, size - max(LEAST, width(c.title))) for c, size in zip(columns, sizes, strict=True)
+        ]
+        spare = [i for i, c in enumerate(columns) if c.spare]
+        if over <= sum(give) or not spare:
+            break
+        gone = spare[-1]
+        left_out.insert(0, columns[gone].title)
+        columns = [c for i, c in enumerate(columns) if i != gone]
+        cells = [[cell for i, cell in enumerate(line) if i != gone] for line in cells]
+    while over > 0 and any(give):
+        longest = max(range(len(give)), key=lambda i: sizes[i] if give[i] else 0)
+        sizes[longest], give[longest], over = sizes[longest] - 1, give[longest] - 1, over - 1
+    cells = [[shortened(cell, size) for cell, size in zip(line, sizes, strict=True)] for line in cells]
+    text = _aligned(columns, cells)
+    note = f"left out, since the terminal is {room} columns wide: {', '.join(left_out)}"
+    return f"{text}\n{note}" if left_out else text
+
+
+def shortened(text: str, most: int) -> str:
+    """A text in so many columns, its middle left out."""
+    if width(text) <= most:
+        return text
+    front = most // 2
+    return text[:front] + "…" + text[len(text) - (most - 1 - front) :]
 
 
 def _cell(column: Column, value: Any) -> str:
-    return MISSING if value is None else " ".join(column.show(value).split()) or MISSING
+    return MISSING if value is None else clean(" ".join(column.show(value).split())) or MISSING
 
 
 def _aligned(columns: Sequence[Column], cells: list[list[str]]) -> str:
