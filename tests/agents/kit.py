@@ -41,10 +41,11 @@ def text(message):
     return message.content if isinstance(message.content, str) else "".join(p.get("text", "") for p in message.content)
 
 def answer(request):
-    said = [m for m in request.messages if m.role == "assistant"]
     asked = " ".join(text(m) for m in request.messages if m.role == "user")
     key = next(k for k in sorted(TURNS, key=len, reverse=True) if k in asked)
-    with (HERE / f"asked-{key}.jsonl").open("a") as file:
+    log = HERE / f"asked-{key}.jsonl"
+    said = log.read_text().splitlines() if log.exists() else []
+    with log.open("a") as file:
         seen = {"system": " ".join(text(m) for m in request.messages if m.role == "system"), "asked": asked,
                 "tools": [t.name for t in request.tools],
                 "results": [text(m) for m in request.messages if m.role == "tool"],

@@ -183,7 +183,7 @@ PRESETS: dict[str, Harness] = {
         "say.",
         limits=Limits(turns=20, tool_calls=60, seconds=900.0),
     ),
-    **{name: _agent(name) for name in ("pi",)},
+    **{name: _agent(name) for name in ("pi", "opencode", "qwen_code", "mini_swe_agent")},
 }
 """Harnesses by name; `register_harness` adds to them."""
 

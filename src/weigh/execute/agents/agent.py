@@ -6,7 +6,9 @@ it keeps its session, and what its event stream means. It never runs anything; `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
@@ -65,11 +67,15 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
         command: The words; the token is in none of them.
         env: Variables; may hold the token.
         files: Text by path below the home folder; may hold the token.
+        links: Links to make there: path below the home folder -> target.
+        stdin: What the program reads; it is closed where empty.
     """
 
     command: tuple[str, ...]
     env: dict[str, str] = {}
     files: dict[str, str] = {}
+    links: dict[str, str] = {}
+    stdin: str = ""
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +89,8 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
         extra_packages: What it needs besides, with versions.
         launch: How it is started.
         reader: Makes what reads its event stream.
-        session: Where it keeps its session: a pattern of `find -path`, below the home folder.
+        session: Where it keeps its session: a pattern of its absolute path. A SQLite database (`.db`) is kept as one
+            JSON object a row.
         session_name: Name of the artifact that becomes of it.
         skills: How it is given skills and instructions, in words for the docs and `weigh ls agents`.
         node: The oldest major version of node it runs on.
@@ -108,3 +115,22 @@ class AgentModule(Protocol):
     """A module of an adapter."""
 
     AGENT: Agent
+
+
+def skill_links(skills: tuple[str, ...], below: str) -> dict[str, str]:
+    """Links that put skills into an agent's own folder for them: path below the home folder -> the skill."""
+    return {f"{below}/{Path(folder).name}": folder for folder in skills}
+
+
+def skills_text(skills: tuple[str, ...]) -> str:
+    """What an agent without skills of its own is told: each skill's description and where to read it."""
+    lines = []
+    for folder in skills:
+        head = re.match(r"---\n(.*?)\n---\n", (Path(folder) / "SKILL.md").read_text(), re.DOTALL)
+        told = re.search(r"^description:\s*(.+)$", head[1], re.MULTILINE) if head else None
+        lines.append(f"- {folder}/SKILL.md: {told[1].strip() if told else Path(folder).name}")
+    if not lines:
+        return ""
+    return "Skills are instructions for special tasks. Read the file of one whose description fits:\n" + "\n".join(
+        lines
+    )

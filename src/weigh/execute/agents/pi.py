@@ -86,7 +86,7 @@ class PiReader(Reader):
 
     def _message(self, message: Mapping[str, Any], at: float) -> None:
         if message["role"] == "user":
-            self.user(text_of(message["content"]), at)
+            self.note("user", text_of(message["content"]), at)
             return
         if message["role"] != "assistant":
             return

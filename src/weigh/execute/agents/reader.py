@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -13,7 +13,7 @@ from weigh.records.request import ToolCall
 from weigh.records.trajectory import Observation, Step
 from weigh.records.usage import Usage, add_usage
 
-_EXIT = re.compile(r"(?:exited with code|Exit Code:|exit code:?|returncode>)\s*(-?\d+)", re.IGNORECASE)
+_EXIT = re.compile(r"(?:exited with code|Exit Code:|exit code:?|returncode[>:])\s*(-?\d+)", re.IGNORECASE)
 
 
 class Reader:
@@ -70,8 +70,9 @@ class Reader:
 
     # What subclasses build steps with
 
-    def user(self, text: str, at: float) -> None:
-        self.steps.append(Step(source="user", message=text, at=round(at, 6)))
+    def note(self, source: Literal["system", "user", "harness"], text: str, at: float) -> None:
+        """Somebody but the model has said something."""
+        self.steps.append(Step(source=source, message=text, at=round(at, 6)))
 
     def model(
         self,

@@ -7,7 +7,7 @@ import importlib
 from weigh.execute.agents.agent import Agent
 from weigh.records.errors import DefinitionError, suggest
 
-NAMES = ("pi",)
+NAMES = ("pi", "opencode", "qwen_code", "mini_swe_agent")
 
 
 def agent_by_name(name: str) -> Agent:

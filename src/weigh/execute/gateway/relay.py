@@ -1,12 +1,13 @@
 """Runs inside a sandbox without a network: listens on the sandbox's own loopback and passes bytes to a unix socket.
 
     python relay.py PORT SOCKET COMMAND...
-    python relay.py < START                     START: {"port", "socket", "files", "env", "command"} as JSON
+    python relay.py < START                     START: {"port", "socket", "files", "links", "env", "stdin", "command"}
 
 It starts the command, ends with the command's exit code, and needs nothing but Python's standard library; the file is
 copied into the sandbox and run there by whatever Python is there. Told by its standard input, it first writes `files`
-(text by path below the home folder, readable by the user only), which keeps keys out of command lines and out of the
-workspace; without a port it relays nothing. The command's standard input is closed.
+(text by path below the home folder, readable by the user only) and makes `links` there, which keeps keys out of
+command lines and out of the workspace; without a port it relays nothing. START is JSON; the command's standard input
+is the text `stdin`, or closed.
 """
 
 from __future__ import annotations
@@ -49,8 +50,12 @@ def relay(port: int, path: str) -> None:
     threading.Thread(target=serve, args=(listener, path), daemon=True).start()
 
 
-def write(files: dict[str, str]) -> None:
-    """Write files below the home folder."""
+def write(files: dict[str, str], links: dict[str, str]) -> None:
+    """Write files and links below the home folder."""
+    for name, target in links.items():
+        path = os.path.join(os.environ["HOME"], name)  # noqa: PTH118
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+        os.symlink(target, path)  # noqa: PTH211
     for name, text in files.items():
         # Without pathlib, which costs more time than all the rest here.
         path = os.path.join(os.environ["HOME"], name)  # noqa: PTH118
@@ -66,10 +71,12 @@ def main(argv: list[str]) -> int:
         code = subprocess.call(command)
     else:
         start = json.load(sys.stdin)
-        write(start["files"])
+        write(start["files"], start["links"])
         if start["port"]:
             relay(start["port"], start["socket"])
-        code = subprocess.call(start["command"], env={**os.environ, **start["env"]}, stdin=subprocess.DEVNULL)
+        told = start["stdin"].encode()
+        given = {"input": told} if told else {"stdin": subprocess.DEVNULL}
+        code = subprocess.run(start["command"], env={**os.environ, **start["env"]}, check=False, **given).returncode
     return code if code >= 0 else 128 - code
 
 

@@ -124,6 +124,5 @@ class AgentCalls:
 
 def _same(step: Step, output: Output) -> bool:
     """Whether a step is what the model answered."""
-    return step.message.strip() == output.text.strip() and [c.name for c in step.tool_calls] == [
-        c.name for c in output.tool_calls
-    ]
+    told, said = sorted(c.name for c in step.tool_calls), sorted(c.name for c in output.tool_calls)
+    return step.message.strip() == output.text.strip() and told == said

@@ -17,10 +17,10 @@ from weigh.execute.program import SOCKET
 from weigh.execute.retry import ONCE
 from weigh.execute.scaffolds.agent_calls import AgentCalls
 from weigh.execute.venvs import base_python
-from weigh.protocols import ExecResult, ScaffoldContext
+from weigh.protocols import ExecResult, Sandbox, ScaffoldContext
 from weigh.records.errors import Error, Failure
 from weigh.records.request import Output, Request
-from weigh.records.trajectory import Trajectory
+from weigh.records.trajectory import Step, Trajectory
 
 if TYPE_CHECKING:
     from weigh.execute.gateway.server import Gateway
@@ -32,6 +32,22 @@ PARTING = 1.0
 KEPT = 32_000_000
 """Bytes of the event stream, and of the session, that are kept."""
 TOKEN = "[the trial's token]"
+
+_READ_SESSION = """
+import fnmatch, json, os, sys
+found = [os.path.join(folder, name) for folder, _, names in os.walk(os.environ["HOME"]) for name in names]
+for path in sorted(p for p in found if fnmatch.fnmatch(p, sys.argv[1]) and not os.path.islink(p)):
+    if path.endswith(".db"):
+        import sqlite3
+        rows = sqlite3.connect(path)
+        rows.row_factory = sqlite3.Row
+        for (table,) in rows.execute("select name from sqlite_master where type = 'table' order by name").fetchall():
+            for row in rows.execute('select * from "%s"' % table):
+                print(json.dumps({"table": table, **dict(row)}, default=repr), flush=True)
+    else:
+        with open(path, "rb") as file:
+            sys.stdout.buffer.write(file.read())
+"""
 
 
 class AgentTrial:
@@ -52,6 +68,7 @@ class AgentTrial:
         calls: int | None,
     ) -> None:
         self._agent, self._program, self._request, self._context = agent, program, request, context
+        self._prompt = ""
         self._calls = AgentCalls(context, request)
         self.session: Session = gateway.open(self._calls, budget=GatewayBudget(calls=calls), retry=ONCE)
         self._reader = agent.reader()
@@ -66,6 +83,7 @@ class AgentTrial:
             Failure: Of the provider; or kind `agent`, when the program failed or cannot be understood.
         """
         try:
+            self._prompt = assignment.prompt
             ended = await self._execute(assignment, port)
         finally:
             # Also when this is being cancelled (the deadline): it takes milliseconds, and is all there will be.
@@ -81,11 +99,10 @@ class AgentTrial:
         sandbox = self._context.sandbox
         assert sandbox is not None
         launch = self._agent.launch(self._program, assignment)
-        start = {"port": port, "socket": SOCKET, "files": launch.files, "env": launch.env, "command": launch.command}
-        python = base_python() if sandbox.mode != "container" else "python3"
+        start = {"port": port, "socket": SOCKET, **msgspec.to_builtins(launch)}
         running = asyncio.ensure_future(
             sandbox.exec(
-                [python, "-I", "-S", "-c", Path(relay.__file__).read_text()],
+                [_python(sandbox), "-I", "-S", "-c", Path(relay.__file__).read_text()],
                 stdin=json.dumps(start).encode(),
                 timeout=LONGEST,
                 output_limit=100_000,
@@ -123,7 +140,10 @@ class AgentTrial:
         """Put what there is of stream and session into the trial, whatever became of it."""
         context, reader = self._context, self._reader
         reader.close(context.seconds)
-        context.steps[:] = self._calls.timed(reader.steps)
+        steps = self._calls.timed(reader.steps)
+        if not any(s.source == "user" for s in steps):  # an agent that does not repeat what it was asked
+            steps.insert(0, Step(source="user", message=self._prompt, at=0.0))
+        context.steps[:] = steps
         context.artifacts["events.jsonl"] = self._clean(bytes(self._stream))
         session = await self._session()
         if session:
@@ -144,10 +164,9 @@ class AgentTrial:
         sandbox = self._context.sandbox
         assert sandbox is not None
         parts: list[bytes] = []
-        script = 'find "$HOME" -path "$1" -type f -print | LC_ALL=C sort | while read -r name; do cat "$name"; done'
         try:
             await sandbox.exec(
-                ["/bin/sh", "-c", script, "sh", self._agent.session],
+                [_python(sandbox), "-I", "-S", "-c", _READ_SESSION, self._agent.session],
                 timeout=20.0,
                 output_limit=1000,
                 on_output=parts.append,
@@ -201,3 +220,8 @@ class AgentTrial:
         if not reader.events:
             message = f"{name} ended without saying anything" + (f": {told[:300]}" if told else "")
             raise Failure(Error(kind="agent", code="silent", message=message, detail=detail))
+
+
+def _python(sandbox: Sandbox) -> str:
+    """A Python with the standard library inside."""
+    return "python3" if sandbox.mode == "container" else base_python()

@@ -1,0 +1,67 @@
+"""One run of each further agent, the real program on a scripted model in bubblewrap: the same facts come of all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.agents.conftest import get
+from tests.agents.kit import AgentBench
+from weigh.define.harness import load_harness
+from weigh.execute.agents.registry import NAMES, agent_by_name
+from weigh.pipeline.request import Setting
+from weigh.records.workspace import Workspace
+
+RUN = {
+    "opencode": ("bash", {"command": "COMMAND", "description": "look"}),
+    "qwen_code": ("run_shell_command", {"command": "COMMAND", "description": "look", "is_background": False}),
+    "mini_swe_agent": ("bash", {"command": "COMMAND"}),
+}
+
+
+def command(agent: str, text: str, say: str = "") -> dict[str, Any]:
+    name, arguments = RUN[agent]
+    return {"text": say, "calls": [[name, {k: text if v == "COMMAND" else v for k, v in arguments.items()}]]}
+
+
+@pytest.mark.parametrize("agent", [n for n in NAMES if n != "pi"])
+def test_an_agent_is_driven_to_the_end(bench: AgentBench, agent: str) -> None:
+    get(agent)
+    skill = bench.folder / "skills" / "weaving"
+    skill.mkdir(parents=True)
+    (skill / "SKILL.md").write_text("---\nname: weaving\ndescription: How to weave baskets.\n---\n\nOver, under.\n")
+    workspace = Workspace(digest="x", skills=(str(skill),), instructions="Always answer in Latin.")
+    submit = [command(agent, "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT; echo 'It is done.'")]
+    turns = {
+        'say "work" and -this': [
+            command(agent, "cat given.txt; exit 3", "Let me look."),
+            {"text": "And now?", "calls": [["nosuch", {"a": 1}]]},
+            *(submit if agent == "mini_swe_agent" else [{"text": "It is done."}]),
+        ]
+    }
+    setting = Setting(harness=load_harness(agent), workspace=workspace)
+    (trial,) = bench.run(turns, setting=setting, files={"given.txt": "a red fox\n"}).values()
+    assert trial.status == "ok", (trial.error, trial.trajectory and trial.trajectory.artifacts)
+    assert trial.scores["substring"].value == 1.0
+    assert trial.trajectory is not None and trial.trajectory.output.text.strip() == "It is done."
+    steps = trial.trajectory.steps
+    models = [s for s in steps if s.source == "model"]
+    assert [[c.name for c in s.tool_calls] for s in models[:2]] == [[RUN[agent][0]], ["nosuch"]]
+    assert models[0].message == "Let me look."
+    seen = models[0].observations[0]
+    assert seen.is_error and seen.metadata["exit_code"] == 3 and "a red fox" in seen.content
+    assert seen.seconds is not None
+    assert all(s.usage is not None and s.seconds is not None for s in models)
+    assert any(s.source == "user" and "work" in s.message for s in steps)
+
+    told = trial.trajectory.metadata["agent"]
+    assert (told["name"], told["version"]) == (agent, agent_by_name(agent).version)
+    assert told["reported"] == told["gateway"] | {"cached": 0}
+    assert set(trial.trajectory.artifacts) == {"events.jsonl", agent_by_name(agent).session_name}
+
+    (asked, *_) = bench.asked(next(iter(turns)))
+    assert 'say "work" and -this' in asked["asked"]
+    everything = asked["system"] + asked["asked"]
+    assert "Always answer in Latin." in everything
+    assert "How to weave baskets." in everything + str(asked)
