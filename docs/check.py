@@ -31,7 +31,7 @@ BLOCK = re.compile(
 VARYING = (
     # A rate is only shown for what takes long enough.
     (re.compile(r" +\d+(\.\d+)?/s\b|  \S+( s)? left\b"), ""),
-    (re.compile(r"\d+(\.\d+)?( s\b| ms\b)|\d+m \d\ds|\d+h \d\dm"), "TIME"),
+    (re.compile(r"\d+(\.\d+)?( \[\d+(\.\d+)?-\d+(\.\d+)?\])?( s\b| ms\b)|\d+m \d\ds|\d+h \d\dm"), "TIME"),
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?"), "WHEN"),
     (re.compile(r"\b(?=[a-z2-7]*\d)[a-z2-7]{12,26}\b|\b(?=[0-9a-f]*\d)[0-9a-f]{8,64}\b"), "ID"),
     (re.compile(r"[^\s'\"]*/tmp\w*/[^\s/'\"]+"), "FOLDER"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import textwrap
 from pathlib import Path
@@ -84,6 +85,7 @@ name: greet
 repository: {library}
 module: greet
 command: greet
+install: {{tool: {tool}}}
 skill: {{source: skill}}
 tiers:
   notes:
@@ -141,7 +143,7 @@ def answer(request):
 def make_study(folder: Path, library: Path, changes: dict[str, str] | None = None) -> Path:
     """A folder with a study of the library; `changes` replace texts of the study file."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "profile.yaml").write_text(PROFILE.format(library=library))
+    (folder / "profile.yaml").write_text(PROFILE.format(library=library, tool="uv" if shutil.which("uv") else "pip"))
     (folder / "made.py").write_text(textwrap.dedent(MADE))
     (folder / "data.bin").write_bytes(bytes(range(256)) * 500)
     (folder / "answers.py").write_text(ANSWERS)

@@ -37,7 +37,7 @@ def _arms(made: StudyResults, format: Format) -> str:
         Column("trials", "trials", str, True),
         Column("match", "match %", str, True),
         Column("interval", "95 % interval", str, True),
-        Column("seconds", "seconds", str, True),
+        Column("seconds", "time", str, True),
         Column("turns", "turns", str, True),
         Column("tool_errors", "errors", str, True),
         Column("new", "new", str, True),
@@ -65,6 +65,8 @@ def _shown(arm: ArmResult) -> dict[str, Any]:
     shapes: dict[str, Callable[[float], str]] = {"seconds": _seconds, "new": count, "cached": count, "generated": count}
     for name, one in arm.taken.items():
         row[name] = _middle(one, shapes.get(name, lambda v: f"{v:g}"))
+    if row.get("seconds") is not None:
+        row["seconds"] += " s"
     for name, share in arm.adoption.items():
         row[f"marker:{name}"] = _percent(share)
     return row
@@ -85,7 +87,7 @@ def _flat(arm: ArmResult) -> dict[str, Any]:
 
 def _about(made: StudyResults) -> list[str]:
     lines = [
-        "match: the share of tasks solved, with its interval; seconds, turns, errors and tokens (new, cached, "
+        "match: the share of tasks solved, with its interval; time, turns, errors and tokens (new, cached, "
         "generated): the median of a trial with the interquartile range; failed trials are left out"
     ]
     shown = [m for name, m in made.markers.items() if _ever(made, name)]

@@ -205,7 +205,7 @@ async def _make(recipe: Recipe) -> tuple[str, ...]:
     if install.tool == "uv":
         if shutil.which("uv") is None:
             raise CapabilityError("install.tool: uv is not installed; get it (pip install uv), or use pip")
-        await _run(recipe, ["uv", "venv", "--quiet", "--seed", "--python", python, str(path)])
+        await _run(recipe, ["uv", "venv", "--quiet", "--python", python, str(path)])
         put = ["uv", "pip", "install", "--quiet", "--python", inside]
         listing = ["uv", "pip", "list", "--python", inside, "--format=freeze"]
     else:

@@ -1,0 +1,215 @@
+"""Profiles: every form that the docs name, and what is said when one is wrong. Nothing is built here."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weigh.define.prepared import instance_digest
+from weigh.define.study import StudyRevision
+from weigh.records.errors import DefinitionError
+from weigh.records.instance import Instance
+from weigh.score.every import EveryScorer
+from weigh.score.registry import scorer_by_name
+from weigh.study.installations import build
+from weigh.study.profile import Profile, load_profile, shipped_profiles
+from weigh.study.revisions import Revision
+from weigh.study.skills import read_skill
+from weigh.study.spec import make_spec
+from weigh.study.tasks import make_scorer, task_class
+
+SKILL = "---\nname: greet\ndescription: Greets\n  people.\n---\nbody\n"
+
+CLASS = """
+from weigh.study.profile import Profile
+from weigh.study.spec import ProfileSpec, TaskEntry
+
+class Mine(Profile):
+    spec = ProfileSpec(name="mine", package="mine", command="mine")
+
+    def tasks(self):
+        return [TaskEntry(name=f"add-{n}", prompt=f"mine add {n}", target=2 * n, score="numeric") for n in (2, 21)]
+
+    async def why_not(self, tier, revision):
+        return "no command yet" if revision.name == "1.0" else await super().why_not(tier, revision)
+
+class Other:
+    pass
+"""
+
+
+def profile(folder: Path, **values: Any) -> Profile:
+    return Profile(folder / "profile.yaml", make_spec({"name": "p", "package": "p", **values}, "profile.yaml", folder))
+
+
+def revision(name: str = "1.0", folder: Path | None = None) -> Revision:
+    kind = "folder" if folder else "package"
+    return Revision(name=name, ref=name, kind=kind, id=f"p=={name}", digest=name, origin=str(folder or ""))  # type: ignore[arg-type]
+
+
+async def test_tiers_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.md").write_text("a")
+    (tmp_path / "why.txt").write_text("Because.")
+    (tmp_path / "skill").mkdir()
+    (tmp_path / "skill" / "SKILL.md").write_text(SKILL)
+    source = tmp_path / "source"
+    (source / "docs").mkdir(parents=True)
+    (source / "docs" / "guide.md").write_text("guide")
+    (tmp_path / "tiers.py").write_text(
+        "from weigh.study.tiers import TierContent\n"
+        "def made(context):\n    return TierContent(instructions=context.revision.name)\n"
+    )
+    made = profile(
+        tmp_path,
+        skill="skill",
+        tiers={
+            "docs": {"source": {"docs": "docs"}, "instructions": "Read.", "instructions_file": "why.txt"},
+            "notes": {"base": "clone", "files": {"n": "notes", "x.md": {"text": "x"}}, "env": {"A": "1"}},
+            "late": {"revisions": "2.*"},
+            "two": {"skills": ["skill"]},
+            "made": {"function": "tiers.py:made"},
+        },
+    )
+    assert list(made.tiers()) == ["bare", "clone", "skill", "docs", "notes", "late", "two", "made"]
+    here = revision("1.0", source)
+    docs = await made.tier("docs", here)
+    assert (docs.files, docs.instructions) == ({"docs/guide.md": b"guide"}, "Read.\n\nBecause.")
+    notes = await made.tier("notes", here)
+    assert (notes.clone, notes.files, notes.env) == (True, {"n/a.md": b"a", "x.md": b"x"}, {"A": "1"})
+    assert (await made.tier("two", here)).read_skills()[0].description == "Greets people."
+    assert (await made.tier("made", here)).instructions == "1.0"
+    assert await made.why_not("late", here) == "the tier is for revisions 2.* only"
+    assert await made.why_not("late", revision("2.1", source)) is None
+    (source / "docs" / "guide.md").unlink()
+    (source / "docs").rmdir()
+    assert await made.why_not("docs", here) == "there is no docs in this revision"
+    space = await made.workspace(here, "two")
+    assert space.skills == (str(tmp_path / "skill"),)
+    before = space.digest
+    (tmp_path / "skill" / "SKILL.md").write_text(SKILL + "more\n")
+    assert (await made.workspace(here, "two")).digest != before
+    assert (await made.workspace(here, "bare", "open")).network == "open"
+
+
+async def test_a_class_takes_over(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(CLASS)
+    made = load_profile("mine.py:Mine", tmp_path)
+    assert [t.name for t in made.tasks()] == ["add-2", "add-21"]
+    assert await made.why_not("bare", revision("1.0")) == "no command yet"
+    assert await made.why_not("bare", revision("2.0")) is None
+    assert [m["name"] for m in made.markers()] == ["cli"]
+    registry = made.registry(["add-2"], "study")
+    assert registry.resolve("mine.add-2").prepare(scorer_by_name=scorer_by_name).instances[0].gold_answer == 4
+    for ref, said in (
+        ("mine.py:Mini", "has no 'Mini'; did you mean 'Mine'"),
+        ("mine.py:Other", "no subclass of weigh.study.profile.Profile"),
+        ("mime.py:Mine", "does not exist; did you mean 'mine.py'"),
+        ("transfomers.yaml", "does not exist"),
+        ("nothing-like-it", "there is no profile 'nothing-like-it'"),
+    ):
+        with pytest.raises(DefinitionError, match=said):
+            load_profile(ref, tmp_path)
+
+
+def test_what_ships_can_be_loaded() -> None:
+    for name in shipped_profiles():
+        made = load_profile(name, Path.cwd())
+        assert made.tasks(), name
+        made.registry([t.name for t in made.tasks()], "all")
+        made.markers()
+
+
+def test_tasks_in_files_and_their_questions(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "one.yaml").write_text("prompt: a\ntarget: b\n")
+    (tmp_path / "tasks" / "two.yaml").write_text(
+        "tasks:\n  - {name: c, prompt: d, target: [e, f], tags: x}\n"
+        "  - {name: g, score: exact, instances: [{prompt: h, target: i}, {id: own, prompt: j, target: k}]}\n"
+    )
+    (tmp_path / "big.bin").write_bytes(bytes(range(256)) * 1000)
+    (tmp_path / "small.bin").write_bytes(b"\xff\x00")
+    entry = {"name": "m", "prompt": "n", "target": 3, "score": "numeric", "files": {"b": "big.bin", "s": "small.bin"}}
+    made = profile(tmp_path, tasks=["tasks/*.yaml", entry])
+    assert [t.name for t in made.tasks()] == ["one", "c", "g", "m"]
+    registry = made.registry(["g", "m", "c"], "study")
+    prepared = {t.name: t.prepare(scorer_by_name=scorer_by_name) for t in registry.expand(["study"])[1]}
+    assert [i.id for i in prepared["p.g"].instances] == ["g-1", "own"]
+    files = prepared["p.m"].instances[0].inputs["files"]
+    assert (sorted(files["b"]), sorted(files["s"])) == (["path", "sha256"], ["base64", "sha256"])
+    assert prepared["p.c"].instances[0].metadata == {"profile": "p", "tags": "x"}
+    moved = {**files, "b": {**files["b"], "path": "/elsewhere"}}
+    assert instance_digest(Instance(inputs={"files": moved})) == instance_digest(Instance(inputs={"files": files}))
+
+
+def test_ways_to_judge() -> None:
+    both = make_scorer(
+        ["contains", {"by": "state", "files": [{"path": "a"}], "command": "true", "given": {"t.py": "x"}}], "match", "p"
+    )
+    assert isinstance(both, EveryScorer)
+    assert (both.name, both.live, [s.name for s in both.scorers]) == ("match", True, ["match-1", "match-2"])
+    assert make_scorer([{"by": "regex", "pattern": "x"}], "match", "p").__class__ is not EveryScorer
+    judge = make_scorer(["exact", {"by": "judge", "scale": [1, 5]}], "match", "p")
+    assert isinstance(judge, EveryScorer) and judge.roles == ("judge",)
+
+
+@pytest.mark.parametrize(
+    ("score", "said"),
+    [
+        ("contain", "there is no way 'contain' to judge; did you mean 'contains'"),
+        ({"by": "numeric", "tolerence": 1}, "unknown key 'tolerence'; did you mean 'tolerance'"),
+        ({"by": "state"}, "say which `files` are expected, or which `command`"),
+        ({"by": "state", "comand": "true"}, "unknown key 'comand'; did you mean 'command'"),
+        ("exact", "it is judged by 'exact' and has no target"),
+    ],
+)
+def test_a_task_that_cannot_be_judged_is_refused(score: Any, said: str, tmp_path: Path) -> None:
+    made = profile(tmp_path, tasks=[{"name": "t", "prompt": "x", "score": score}])
+    with pytest.raises(DefinitionError, match=said):
+        task_class(made.tasks()[0], made.file, "p", [])
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"pakage": "x"}, "unknown key 'pakage'; did you mean 'package'"),
+        ({"tiers": {"bare": {}}}, "tiers.bare: this tier is built in"),
+        ({"tiers": {"x": {"bas": "clone"}}}, "tiers.x: unknown key 'bas'; did you mean 'base'"),
+        ({"tasks": [{"name": "a", "prompt": "x"}, {"name": "a", "prompt": "x"}]}, "'a' is there twice"),
+        ({"tasks": ["none/*.yaml"]}, "no file matches 'none/\\*.yaml'"),
+        ({"install": {"tool": "conda"}}, "install.tool: invalid enum value 'conda'"),
+        ({"skill": {"sorce": "x"}}, "skill.sorce: unknown key 'sorce'; did you mean 'source'"),
+    ],
+)
+def test_what_is_wrong_is_said(values: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError, match=said):
+        profile(tmp_path, **values)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("no front matter", "no front matter; it begins with"),
+        ("---\nname: a\n---\n", "has no description"),
+        ("---\nname: A b\ndescription: x\n---\n", "small letters, digits and single hyphens only"),
+    ],
+)
+def test_a_skill_is_checked(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "SKILL.md").write_text(text)
+    with pytest.raises(DefinitionError, match=said):
+        read_skill(tmp_path)
+
+
+async def test_uv_builds_too(library: Path, tmp_path: Path) -> None:
+    if shutil.which("uv") is None:
+        pytest.skip("needs uv")
+    made = profile(
+        tmp_path, package=None, repository=str(library), install={"tool": "uv"}, module="greet", command="greet"
+    )
+    [first] = await made.revisions([StudyRevision(ref="v1.0.0")], tmp_path)
+    one = await build(made.recipe(first))
+    await made.check(one)
+    assert any(p.startswith("greet") for p in one.packages)
