@@ -29,6 +29,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
     smallest: float | None = None
     largest: float | None = None
+    mean: float | None = None
 
 
 def spread(values: ArrayLike) -> Spread:
@@ -41,7 +42,7 @@ def spread(values: ArrayLike) -> Spread:
     within = x[(x >= q1 - reach) & (x <= q3 + reach)]
     return Spread(
         n=int(x.size), median=median, q1=q1, q3=q3, low=float(within.min()), high=float(within.max()),
-        smallest=float(x.min()), largest=float(x.max()),
+        smallest=float(x.min()), largest=float(x.max()), mean=float(x.mean()),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from weigh.analyze.estimate import Estimate
 from weigh.analyze.verdict import show_p
 from weigh.cli.compare_output import formatted
+from weigh.cli.effort_text import show_spread
 from weigh.cli.flags import UsageError
 from weigh.cli.table import Column, Format, render
 from weigh.pipeline.compare import Options
@@ -232,6 +233,8 @@ def path_rows(report: PathReport) -> list[dict[str, Any]]:
         }  # fmt: skip
         for name, one in {"score": row.score, **row.costs}.items():
             flat |= {name: one.mean, f"{name}_se": one.error, f"{name}_low": one.low, f"{name}_high": one.high}
+        for name, middle in row.spreads.items():
+            flat |= {f"{name}_median": middle.median, f"{name}_q1": middle.q1, f"{name}_q3": middle.q3}
         rows.append(flat)
     return rows
 
@@ -244,23 +247,28 @@ def path_text(report: PathReport, format: Format) -> str:
         line = {"task": row.task, "arm": row.side, "path": flat["path"], "trials": row.trials,
                 "share": None if row.share is None else f"{100 * row.share:.0f} %", "questions": flat["questions"],
                 "score": _with_error(row.score, row.metric)}  # fmt: skip
-        shown.append(line | {name: _with_error(row.costs[name], None) for name in names})
+        shown.append(line | {name: show_spread(row.spreads[name], _rounded) for name in names})
     columns = [
         Column("task", "task"), Column("arm", "arm"), Column("path", report.marker),
         Column("trials", "trials", str, True),
         Column("share", "share", str, True), Column("questions", "questions", str, True),
-        Column("score", "score ± SE", str, True), *(Column(n, f"{n} ± SE", str, True) for n in names),
+        Column("score", "score ± SE", str, True), *(Column(n, f"{n}, median", str, True) for n in names),
     ]  # fmt: skip
     columns = [c for c in columns if any(line[c.key] is not None for line in shown)]
     about = (
-        f"Trials by whether the marker '{report.marker}' is set. Trials chose their path, so a difference between "
-        "paths is no effect of the path: harder questions may lead to it. Compare arms for that."
+        f"Trials by whether the marker '{report.marker}' is set: the score over questions, costs as medians over "
+        "trials with the interquartile range. Trials chose their path, so a difference between paths is no effect of "
+        "the path: harder questions may lead to it. Compare arms for that."
     )
     return "\n".join([render(columns, shown, format), "", textwrap.fill(about, WIDTH)])
+
+
+def _rounded(value: float) -> str:
+    return plain(float(f"{value:.3g}"))
 
 
 def _with_error(one: Estimate, metric: MetricInfo | None) -> str | None:
     if one.mean is None:
         return None
-    shape = percent if is_proportion(metric) else lambda v: plain(float(f"{v:.3g}"))
+    shape = percent if is_proportion(metric) else _rounded
     return shape(one.mean) + (f" ± {shape(one.error)}" if one.error is not None else "")

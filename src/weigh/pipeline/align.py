@@ -36,6 +36,12 @@ COSTS: Mapping[str, MetricInfo] = {
         ("cost", "$"),
         ("turns", "turns"),
         ("tool_calls", "calls"),
+        ("tool_errors", "calls"),
+        ("answer_call", "calls"),
+        ("files_read", "files"),
+        ("files_written", "files"),
+        ("model_seconds", "s"),
+        ("tool_seconds", "s"),
     )
 }
 """What a trial costs, comparable like a score: less is better. `tokens` is new, cached and generated together."""

@@ -10,10 +10,10 @@ import msgspec
 from weigh.pipeline.align import has_variant
 from weigh.pipeline.sides import Member, Side
 from weigh.records.arm import Axis
+from weigh.records.measures import tool_calls, turns
 from weigh.records.request import LoglikelihoodRequest, ToolCall
 from weigh.records.run import MetricInfo, TaskInfo
 from weigh.records.trial import Trial, request_text
-from weigh.store.columns import tool_calls, turns
 from weigh.store.dataset import Dataset
 
 _decode = msgspec.json.Decoder(Trial).decode

@@ -497,7 +497,7 @@ def _suite_row(suite: SuiteNode, aligned: dict[str, Aligned], rows: Sequence[Tas
 
 def host_difference(store: Store, a: Side, b: Side, metric: MetricInfo) -> str | None:
     """Seconds are only comparable between machines of one class under one load; says why when they are not."""
-    if metric.name != "seconds":
+    if metric.unit != "s":
         return None
 
     def conditions(side: Side) -> set[str]:

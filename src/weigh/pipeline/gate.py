@@ -16,7 +16,16 @@ import numpy as np
 from weigh.analyze.correct import Correction, adjust
 from weigh.analyze.gate import Gate, judge_drop, judge_ratio, judge_suite
 from weigh.analyze.unequal import failed_unequally
-from weigh.pipeline.align import COSTS, Aligned, align, has_variant, pick_metric, refuse_versions, task_pairs
+from weigh.pipeline.align import (
+    COSTS,
+    Aligned,
+    align,
+    has_variant,
+    marker_metric,
+    pick_metric,
+    refuse_versions,
+    task_pairs,
+)
 from weigh.pipeline.compare import Pairing, host_difference, open_sides, side_names, suites_of
 from weigh.pipeline.questions import Errors
 from weigh.pipeline.results import suite_members, suite_tree
@@ -305,7 +314,9 @@ class _Judge:
 
 
 def _has(tasks: Sequence[TaskInfo], metric: str) -> bool:
-    return metric in COSTS or any(metric in (m.name, m.scorer) for m in tasks[0].metrics)
+    return metric in COSTS or any(
+        metric in (m.name, m.scorer) for m in (*tasks[0].metrics, *map(marker_metric, tasks[0].markers))
+    )
 
 
 def _fits(metric: MetricInfo, condition: Condition) -> None:

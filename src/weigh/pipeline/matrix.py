@@ -236,7 +236,7 @@ def _withheld(store: Store, sides: Sequence[Side], sheet: Sheet, options: Option
     by_label = {s.label: s for s in sides}
     found: dict[str, str] = {}
     failures = bool(np.nansum(sheet.failed)) and options.errors == "exclude"
-    if not failures and sheet.metric.name != "seconds":
+    if not failures and sheet.metric.unit != "s":
         return found
     for (i, a), (j, b) in combinations(enumerate(sheet.names), 2):
         reason = host_difference(store, by_label[a], by_label[b], sheet.metric)

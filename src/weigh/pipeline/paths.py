@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from weigh.analyze.estimate import Estimate, estimate, estimate_epochs
+from weigh.analyze.spread import Spread, spread
 from weigh.pipeline.align import COSTS, has_variant, pick_metric, read_values, task_pairs
 from weigh.pipeline.compare import Options
 from weigh.pipeline.questions import questions
@@ -37,6 +38,7 @@ class PathRow(msgspec.Struct, frozen=True, kw_only=True):
         metric: The score's metric.
         score: Over questions; a question counts with those of its epochs that took the path.
         costs: By name, the same for tokens, turns, seconds (and the cost asked for).
+        spreads: Of the same costs, median and quartiles over trials.
     """
 
     side: str
@@ -47,6 +49,7 @@ class PathRow(msgspec.Struct, frozen=True, kw_only=True):
     metric: MetricInfo
     score: Estimate
     costs: dict[str, Estimate]
+    spreads: dict[str, Spread] = {}
 
 
 class PathReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,8 +117,18 @@ def _rows(data: Dataset, side: Side, name: str, scorer: str, options: Options) -
             side=side.label, task=name, taken=taken, trials=trials,
             share=trials / known if taken is not None else None, metric=metric, score=numbers[0],
             costs=dict(zip(wanted, numbers[1:], strict=True)),
+            spreads={
+                name: spread(_known(parts, keep))
+                for name, parts in zip(wanted, columns[1:], strict=True)
+            },
         ))  # fmt: skip
     return rows
+
+
+def _known(parts: Sequence[Any], keep: Any) -> Any:
+    """The values of the kept trials that have one."""
+    values = np.concatenate([p.value for p in parts])[keep]
+    return values[~np.isnan(values)]
 
 
 def _estimate(parts: Sequence[Any], keep: Any, metric: MetricInfo, options: Options) -> Estimate:

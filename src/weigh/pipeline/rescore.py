@@ -108,8 +108,7 @@ async def rescore(store: Store, run: Run, *, everything: bool = False, harness: 
 
 def _is_agents(run: Run, task: TaskInfo) -> bool:
     """Whether the run's trials of a task are an agent's, which have the built-in markers."""
-    acts = any(h.get("scaffold", "single_turn") != "single_turn" for h in run.harness.get("several", [run.harness]))
-    return acts or any(marker.name in BUILT_IN for marker in task.markers)
+    return run.acts or any(marker.name in BUILT_IN for marker in task.markers)
 
 
 def _judges(folder: RunFolder, harness: Harness) -> dict[str, str]:

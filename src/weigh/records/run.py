@@ -95,6 +95,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     suites: tuple[SuiteNode, ...] = ()
     harness: dict[str, Any] = {}
 
+    @property
+    def acts(self) -> bool:
+        """Whether a harness of it lets the model act (with tools, or as an agent program) instead of just answering."""
+        several = self.harness.get("several") or [self.harness]
+        return any(h.get("scaffold", "single_turn") != "single_turn" for h in several)
+
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One time a run's plan was executed: who, where, with what, and how it ended.

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from weigh.records.measures import measure
 from weigh.records.trial import Trial
 
 TYPES = {
@@ -30,6 +31,14 @@ TYPES = {
     "cost": "DOUBLE",
     "turns": "BIGINT",
     "tool_calls": "BIGINT",
+    "tool_errors": "BIGINT",
+    "recoveries": "BIGINT",
+    "answer_call": "BIGINT",
+    "files_read": "BIGINT",
+    "files_written": "BIGINT",
+    "help": "BIGINT",
+    "model_seconds": "DOUBLE",
+    "tool_seconds": "DOUBLE",
     "answer": "VARCHAR",
     "scores": "MAP(VARCHAR, DOUBLE)",
     "scorers": "VARCHAR",
@@ -45,7 +54,10 @@ TYPES = {
 (`doubled`, `retried`, `changed`), and is null for the one that counts; `record` is the whole trial as JSON.
 """
 
-MEASURES = ("seconds", "new", "cached", "generated", "cost", "turns", "tool_calls")
+MEASURES = (
+    "seconds", "new", "cached", "generated", "cost", "turns", "tool_calls", "tool_errors", "answer_call", "files_read",
+    "files_written", "model_seconds", "tool_seconds",
+)  # fmt: skip
 """Columns that are costs: comparable between arms beside the scores."""
 
 _encoder = msgspec.json.Encoder()
@@ -57,6 +69,7 @@ def row(
     """The row of a trial, by column. `record` is the trial as JSON, where it is at hand."""
     output = trial.output
     usage = trial.usage
+    took = measure(trial)
     return {
         "run": trial.run,
         "id": trial.id,
@@ -72,14 +85,21 @@ def row(
         "error_kind": trial.error.kind if trial.error else None,
         "error_message": trial.error.message if trial.error else None,
         "started": trial.timing.started,
-        # An imported trial was executed elsewhere: no attempt of ours, and no seconds that anybody knows.
-        "seconds": trial.timing.total if trial.attempts or trial.timing.total else None,
+        "seconds": took.seconds,
         "new": usage.new,
         "cached": usage.cached,
         "generated": usage.generated,
         "cost": usage.cost,
-        "turns": turns(trial),
-        "tool_calls": tool_calls(trial),
+        "turns": took.turns,
+        "tool_calls": took.tool_calls,
+        "tool_errors": took.tool_errors,
+        "recoveries": took.recoveries,
+        "answer_call": took.answer_call,
+        "files_read": None if trial.trajectory is None else len(took.files_read),
+        "files_written": None if trial.trajectory is None else len(took.files_written),
+        "help": took.help,
+        "model_seconds": took.model_seconds,
+        "tool_seconds": took.tool_seconds,
         "answer": output.text if output else None,
         "scores": {name: score.value for name, score in trial.scores.items()},
         "scorers": _encoder.encode({name: score.digest for name, score in trial.scores.items()}).decode(),
@@ -89,28 +109,6 @@ def row(
         "superseded": superseded,
         "record": (record or _encoder.encode(trial)).decode(),
     }
-
-
-def turns(trial: Trial) -> int | None:
-    """How often the model spoke: as measured, else counted from the steps; None when there is no trajectory."""
-    measured = trial.metadata.get("turns")
-    if isinstance(measured, int):
-        return measured
-    if trial.trajectory is None:
-        return None
-    return sum(step.source == "model" for step in trial.trajectory.steps) if trial.trajectory.steps else 1
-
-
-def tool_calls(trial: Trial) -> int | None:
-    """How many tools the model called: as measured, else counted from the steps; None without a trajectory."""
-    measured = trial.metadata.get("tool_calls")
-    if isinstance(measured, int):
-        return measured
-    if trial.trajectory is None:
-        return None
-    if not trial.trajectory.steps:
-        return len(trial.trajectory.output.tool_calls)
-    return sum(len(step.tool_calls) for step in trial.trajectory.steps if step.source == "model")
 
 
 def duck_columns() -> str:

@@ -146,9 +146,9 @@ class Dataset:
                 elif snapshot.parquet:
                     parts.append(f"from read_parquet({quoted(snapshot.parquet)})")
                     self._count(snapshot)
-        if not parts:
-            nothing = ", ".join(f"null::{kind} as {name}" for name, kind in TYPES.items())
-            parts.append(f"select {nothing} where false")
+        # A run that was finished before a column was thought of lacks it; its trials then have none of it.
+        nothing = ", ".join(f'null::{kind} as "{name}"' for name, kind in TYPES.items())
+        parts.append(f"select {nothing} where false")
         self._execute(f"create temp view stored as {' union all by name '.join(parts)}", ())
         axes = self._tables([folder.run for folder in self._folders])
         joined = "".join(f", a.{_name(axis)} as {_name(_column(axis))}" for axis in axes)

@@ -26,8 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suite", metavar="NAME", help="only this suite: its tasks and its aggregate")
     parser.add_argument(
         "--metric", metavar="NAME",
-        help="a metric, or a cost: tokens, new, cached, generated, seconds, cost, turns, tool_calls "
-        "(default: each task's first metric)",
+        help="a metric, marker:NAME, or a cost: tokens, new, cached, generated, seconds, model_seconds, tool_seconds, "
+        "cost, turns, tool_calls, tool_errors, answer_call, files_read, files_written (default: each task's first "
+        "metric)",
     )  # fmt: skip
     parser.add_argument(
         "--by", metavar="FIELD",

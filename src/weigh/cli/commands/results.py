@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from weigh.cli.effort_text import adoption_text, effort_text
 from weigh.cli.flags import add_format, add_store
 from weigh.cli.summary import show_summary
 from weigh.cli.table import Column, Format, render
 from weigh.cli.terminal import count, seconds
+from weigh.pipeline.effort import efforts
 from weigh.pipeline.results import summarize
 from weigh.records.trial import join_spec
 from weigh.store.dataset import open_dataset
@@ -33,6 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--level", type=level, default=0.95, metavar="L", help="of the intervals (default: %(default)s)"
     )
+    parser.add_argument(
+        "--effort", action="store_true",
+        help="what trials took, as medians with quartiles: seconds, turns, calls, errors, tokens, files "
+        "(shown of runs of agents anyway)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--markers", action="store_true", help="how often each marker fired (shown of runs of agents anyway)"
+    )
     parser.add_argument("--trials", action="store_true", help="list the trials (weigh trial ID shows one)")
     parser.add_argument("--failed", action="store_true", help="list only the trials that failed, with the reason")
     add_store(parser)
@@ -56,11 +66,20 @@ def run(args: argparse.Namespace) -> int:
     if args.trials or args.failed:
         show_trials(store, [r.id for r in runs], only_failed=args.failed, format=args.format)
         return 0
+    if args.effort or args.markers:
+        made = [efforts(store, r, errors=args.errors, level=args.level) for r in runs]
+        texts = [effort_text(made, args.format)] if args.effort else []
+        print("\n\n".join([*texts, *([adoption_text(made, args.format)] if args.markers else [])]))
+        return 0
     show_summary(
         [summarize(store, r, errors=args.errors, level=args.level) for r in runs],
         args.format,
         every_metric=args.metrics,
     )
+    acting = [r for r in runs if r.acts]
+    if acting and args.format in ("table", "md"):
+        made = [efforts(store, r, errors=args.errors, level=args.level) for r in acting]
+        print(f"\n{effort_text(made, args.format)}\n\n{adoption_text(made, args.format)}")
     return 0
 
 

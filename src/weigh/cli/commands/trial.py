@@ -9,9 +9,11 @@ from collections.abc import Iterator
 import msgspec
 
 from weigh.cli.flags import add_store
-from weigh.cli.terminal import bold, count, dollars, is_colour, seconds, when
+from weigh.cli.terminal import count, dollars, seconds, when
+from weigh.cli.trial_steps import fact_lines, heading, indented, step_lines
+from weigh.records.marker import PREFIX
 from weigh.records.request import LoglikelihoodRequest, Output
-from weigh.records.trial import Trial, request_text, steps_of
+from weigh.records.trial import Trial, request_text
 from weigh.store.layout import Store
 from weigh.store.reader import read_trial
 
@@ -21,7 +23,7 @@ HELP = "Show one trial: what the model was given, what it answered, how that was
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", help="a trial's id, or the beginning of one")
     add_store(parser)
-    parser.add_argument("--steps", action="store_true", help="every step, tool calls and their results included")
+    parser.add_argument("--steps", action="store_true", help="every step in full length")
     parser.add_argument("--json", action="store_true", help="the whole record as JSON")
 
 
@@ -32,14 +34,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("\n".join(lines(trial, steps=args.steps)))
     return 0
-
-
-def heading(text: str) -> str:
-    return bold(text) if is_colour() else text
-
-
-def indented(text: str) -> str:
-    return "\n".join(f"  {line}".rstrip() for line in text.splitlines()) or "  (nothing)"
 
 
 def lines(trial: Trial, *, steps: bool) -> Iterator[str]:
@@ -57,7 +51,8 @@ def lines(trial: Trial, *, steps: bool) -> Iterator[str]:
         if trial.error.detail:
             yield indented(trial.error.detail)
     if trial.trajectory and (steps or len(trial.trajectory.steps) > 0):
-        yield from step_lines(trial)
+        yield from fact_lines(trial)
+        yield from step_lines(trial, whole=steps)
     elif trial.trajectory:
         yield heading("prompt")
         yield indented(request_text(trial.trajectory.request))
@@ -68,6 +63,8 @@ def lines(trial: Trial, *, steps: bool) -> Iterator[str]:
     if trial.scores:
         yield heading("scores")
         for name, score in trial.scores.items():
+            if name.startswith(PREFIX) and score.error is None:
+                continue  # shown with where they matched
             value = "failed" if score.error else "-" if score.value is None else f"{score.value:g}"
             notes = [f"answer {score.answer!r}"] if score.answer is not None else []
             notes += [score.explanation] if score.explanation else []
@@ -106,22 +103,6 @@ def output_lines(trial: Trial, output: Output) -> Iterator[str]:
         yield f"  -> {call.name}({json.dumps(call.arguments, ensure_ascii=False)})"
     if output.finish_reason not in (None, "stop"):
         yield f"  (ended by: {output.finish_reason})"
-
-
-def step_lines(trial: Trial) -> Iterator[str]:
-    """The steps of an agent."""
-    assert trial.trajectory is not None
-    for number, step in enumerate(steps_of(trial.trajectory), 1):
-        yield heading(f"{number} {step.source}") + (f"  {seconds(step.seconds)}" if step.seconds is not None else "")
-        if step.reasoning:
-            yield indented(f"[reasoning]\n{step.reasoning}")
-        if step.message:
-            yield indented(step.message)
-        for call in step.tool_calls:
-            yield f"  -> {call.name}({json.dumps(call.arguments, ensure_ascii=False)})"
-        for seen in step.observations:
-            yield f"  <- {seen.tool}{' (error)' if seen.is_error else ''}"
-            yield indented(seen.content)
 
 
 def cost(trial: Trial) -> str:

@@ -1,0 +1,93 @@
+"""The tables of what agents' trials took and of how often markers fired; the numbers are `pipeline.effort`'s."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from weigh.analyze.spread import Spread
+from weigh.cli.table import Column, Format, render
+from weigh.cli.terminal import count, dollars, seconds
+from weigh.pipeline.effort import Adoption, Effort, Efforts, flat_adoption, flat_effort
+
+WIDTH = 118
+_NAMES: dict[str, tuple[str, Callable[[float], str]]] = {
+    "seconds": ("seconds", seconds),
+    "model_seconds": ("in the model", seconds),
+    "tool_seconds": ("in tools", seconds),
+    "turns": ("turns", lambda v: f"{v:g}"),
+    "tool_calls": ("tool calls", lambda v: f"{v:g}"),
+    "tool_errors": ("errors", lambda v: f"{v:g}"),
+    "recoveries": ("recovered", lambda v: f"{v:g}"),
+    "new": ("new tokens", count),
+    "cached": ("cached tokens", count),
+    "generated": ("generated tokens", count),
+    "cost": ("cost", dollars),
+    "answer_call": ("answer in call", lambda v: f"{v:g}"),
+    "files_read": ("files read", lambda v: f"{v:g}"),
+    "files_written": ("files written", lambda v: f"{v:g}"),
+    "help": ("help", lambda v: f"{v:g}"),
+}
+ABOUT = (
+    "Medians over trials with the interquartile range in brackets, then the mean; failed trials are left out, those "
+    "that a limit ended count with what they had taken. 'answer in call': the first tool call whose result contained "
+    "the right answer, over the trials in which one did."
+)
+
+
+def show_spread(one: Spread, shape: Callable[[float], str]) -> str | None:
+    """`median [q1-q3]`; the bracket is left out where all three are shown alike."""
+    if one.median is None or one.q1 is None or one.q3 is None:
+        return None
+    middle, low, high = shape(one.median), shape(one.q1), shape(one.q3)
+    return middle if low == middle == high else f"{middle} [{low}-{high}]"
+
+
+def effort_text(made: Sequence[Efforts], format: Format) -> str:
+    """One block a task: measures down, arms across."""
+    efforts = [e for one in made for e in one.efforts]
+    if format in ("json", "csv"):
+        rows = [dict(flat_effort(e)) for e in efforts]
+        return render([Column(k, k) for k in (rows[0] if rows else ["task"])], rows, format)
+    parts: list[str] = []
+    for task in dict.fromkeys(e.task for e in efforts):
+        parts += [_block(task, [e for e in efforts if e.task == task], format), ""]
+    return "\n".join([*parts, textwrap.fill(ABOUT, WIDTH)])
+
+
+def _block(task: str, efforts: Sequence[Effort], format: Format) -> str:
+    rows: list[dict[str, Any]] = [{"measure": "trials", **{str(i): str(e.trials) for i, e in enumerate(efforts)}}]
+    for name, (label, shape) in _NAMES.items():
+        row: dict[str, Any] = {"measure": label}
+        for index, effort in enumerate(efforts):
+            one = effort.taken[name]
+            shown = show_spread(one, shape)
+            mean = "" if one.mean is None or shown in (None, shape(one.mean)) else f"  mean {shape(one.mean)}"
+            row[str(index)] = None if shown is None else shown + mean
+        if any(row[str(i)] is not None for i in range(len(efforts))):
+            rows.append(row)
+    columns = [Column("measure", task), *(Column(str(i), e.arm) for i, e in enumerate(efforts))]
+    return render(columns, rows, format)
+
+
+def adoption_text(made: Sequence[Efforts], format: Format) -> str:
+    """Markers with the share of trials in which they fired, and what each is."""
+    adoption = [a for one in made for a in one.adoption]
+    rows = [dict(flat_adoption(a)) for a in adoption]
+    if format in ("json", "csv"):
+        return render([Column(k, k) for k in (rows[0] if rows else ["task"])], rows, format)
+    if not rows:
+        return "no trial was looked through for markers"
+    shown = [r | {"fired": f"{a.fired} of {a.trials}", "share": _share(a)} for r, a in zip(rows, adoption, strict=True)]
+    columns = [
+        Column("task", "task"), Column("arm", "arm"), Column("marker", "marker"), Column("fired", "fired", str, True),
+        Column("share", "% ± SE", str, True), Column("description", "what it is"),
+    ]  # fmt: skip
+    return render(columns, shown, format)
+
+
+def _share(one: Adoption) -> str | None:
+    if one.share.mean is None:
+        return None
+    return f"{100 * one.share.mean:.1f}" + (f" ± {100 * one.share.error:.1f}" if one.share.error is not None else "")
