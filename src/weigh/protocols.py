@@ -30,6 +30,9 @@ class Provider(Protocol):
         capabilities: What it can be asked for; a task that asks for more is refused before the first request.
         concurrency: How many requests it serves well at once; None when it does not matter.
 
+    A provider that answers one trial apart from the others has `for_trial(cell)`, which gives a `Responder` for the
+    trial of that name (`weigh.execute.recording.CellName`), anew for each attempt at it.
+
     A provider that knows only once it has started whether its model can chat or call tools says so by an attribute
     `learns`, the capabilities that may come; they are then checked after entering.
     """
@@ -60,6 +63,12 @@ class Provider(Protocol):
         what it holds.
         """
         ...
+
+
+class Responder(Protocol):
+    """What answers requests: a provider, or what a provider gives one trial."""
+
+    async def respond(self, request: Request) -> Output: ...
 
 
 class ExecResult(msgspec.Struct, frozen=True, kw_only=True):

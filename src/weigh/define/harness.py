@@ -69,6 +69,7 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         executors: Sandboxes at work at one time; None is the concurrency where the model works in one, else twice the
             cores.
         retries: How often a request that can pass is made again.
+        record: Whether each trial keeps every request and answer as its artifact `calls.jsonl`, for `replay/`.
         required_secrets: Names of variables that must be set before anything runs.
     """
 
@@ -88,6 +89,7 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     concurrency: int | None = None
     executors: int | None = None
     retries: int = 5
+    record: bool = False
     required_secrets: tuple[str, ...] = ()
 
     def identity(self) -> dict[str, Any]:

@@ -22,12 +22,15 @@ import msgspec
 from weigh.define.harness import Limits
 from weigh.execute.limiter import Limiter
 from weigh.execute.limits import LimitReached
+from weigh.execute.recording import NAME as RECORDING
+from weigh.execute.recording import CellName, Head, recording_text
 from weigh.execute.retry import Circuit, RetryPolicy
 from weigh.execute.stop import Abandoned, StopSignal
 from weigh.execute.tools.toolbox import ToolSet
 from weigh.execute.trial_calls import TrialCalls
 from weigh.plan.cell import Cell
 from weigh.protocols import Provider, Sandbox, Scaffold
+from weigh.records.arm import Axis
 from weigh.records.errors import Error, Failure, WeighError
 from weigh.records.request import LoglikelihoodRequest, Output
 from weigh.records.score import Score
@@ -68,6 +71,8 @@ class Executor:
         helpers: Mapping[str, Provider] | None = None,
         limits: Limits | None = None,
         workspace: Workspace | None = None,
+        record: bool = False,
+        axes: Mapping[str, Axis] | None = None,
     ) -> None:
         """
         Args:
@@ -89,10 +94,14 @@ class Executor:
             helpers: Entered helper models by role, for scaffolds.
             limits: Of turns, tokens, dollars and tool calls; the deadline is `seconds`.
             workspace: What each trial's sandbox starts with, for scaffolds.
+            record: Whether each trial keeps what it asked and was answered, as the artifact `calls.jsonl`.
+            axes: Of the arm; they are in a recording's name.
         """
         self.provider, self.scaffold, self.run = provider, scaffold, run
         self.score, self.no_match, self.status, self.open_sandbox = score, no_match, status, open_sandbox
         self.seconds = seconds
+        self.record, self.axes = record, dict(axes or {})
+        self._names_trials = record or hasattr(provider, "for_trial")
         self.tools, self.helpers, self.workspace = tools or ToolSet(), helpers or {}, workspace
         self.limits = limits if limits is not None and limits != Limits() else None
         self.retry = retry or RetryPolicy()
@@ -105,7 +114,7 @@ class Executor:
 
     async def execute(self, cell: Cell) -> Trial:
         """Execute one cell. Raises only `Abandoned` (given back because the run stops) and `WeighError`."""
-        calls = TrialCalls(self, cell.instance)
+        calls = TrialCalls(self, cell.instance, self._name(cell) if self._names_trials else None)
         tries = 0
         while True:
             tries += 1
@@ -127,6 +136,11 @@ class Executor:
                 said = _counted(_cut_short(cell, calls, None), calls) if calls.artifacts else None
                 return self._trial(cell, calls, status=ERROR, error=error, trajectory=said)
             calls.restart()
+
+    def _name(self, cell: Cell) -> CellName:
+        return CellName(
+            task=cell.task, variant=cell.variant, instance=cell.instance.id, epoch=cell.epoch, axes=self.axes
+        )
 
     async def _attempt(self, cell: Cell, calls: TrialCalls) -> Trial:
         manager = self.open_sandbox(cell) if self.open_sandbox is not None else None
@@ -161,7 +175,15 @@ class Executor:
             finally:
                 calls.deadline = None
         calls.stop_clock()
-        return await self._judge(cell, calls, _counted(trajectory, calls))
+        return await self._judge(cell, calls, self._recorded(cell, _counted(trajectory, calls), calls))
+
+    def _recorded(self, cell: Cell, trajectory: Trajectory, calls: TrialCalls) -> Trajectory:
+        """With the recording among its artifacts, when there is one."""
+        if calls.calls is None:
+            return trajectory
+        head = Head(model=self.provider.name, at=calls.started, cell=self._name(cell))
+        artifacts = {**trajectory.artifacts, RECORDING: recording_text(head, calls.calls)}
+        return msgspec.structs.replace(trajectory, artifacts=artifacts)
 
     async def _limited(self, cell: Cell, calls: TrialCalls) -> Trajectory:
         """Let the scaffold run; a limit ends it with what there is."""

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from weigh.execute.limits import LimitReached, check_turn
+from weigh.execute.recording import CellName, RecordedCall
 from weigh.execute.retry import RATE_LIMITED, excusable
 from weigh.execute.stop import Abandoned
 from weigh.execute.tools.toolbox import Toolbox
-from weigh.protocols import Capability, Provider, Sandbox
+from weigh.protocols import Capability, Provider, Responder, Sandbox
 from weigh.records.errors import CapabilityError, Error, Failure
 from weigh.records.instance import Instance
 from weigh.records.request import Output, Request, ToolCall, ToolSpec
@@ -41,17 +42,19 @@ class TrialCalls:
         last_call: Seconds the model took for the call that returned last, and how often it was tried again.
         artifacts, metadata: As in `ScaffoldContext`.
         calling: Whether a call was out when the deadline came.
+        calls: Every call with its answer, when the executor records.
         toolbox: The tools, with what they keep; None when the harness has none.
     """
 
     __slots__ = (
-        "_began", "_ended", "_executor", "_foreign", "_lost", "_usages", "artifacts", "attempts", "calling", "deadline",
-        "instance", "last_call", "last_output", "metadata", "model_seconds", "recorded",
+        "_answering", "_began", "_cell", "_ended", "_executor", "_foreign", "_lost", "_usages", "artifacts", "attempts",
+        "calling", "calls", "deadline", "instance", "last_call", "last_output", "metadata", "model_seconds", "recorded",
         "sandbox", "scoring", "started", "steps", "toolbox",
     )  # fmt: skip
 
-    def __init__(self, executor: Executor, instance: Instance) -> None:
+    def __init__(self, executor: Executor, instance: Instance, cell: CellName | None = None) -> None:
         self._executor = executor
+        self._cell = cell
         self.instance = instance
         self.sandbox: Sandbox | None = None
         self.attempts: list[Attempt] = []
@@ -68,6 +71,9 @@ class TrialCalls:
         self.deadline: asyncio.Timeout | None = None
         self.last_output: Output | None = None
         self._usages: list[Usage] = []
+        for_trial = None if self._cell is None else getattr(self._executor.provider, "for_trial", None)
+        self._answering: Responder = self._executor.provider if for_trial is None else for_trial(self._cell)
+        self.calls: list[RecordedCall] | None = [] if self._executor.record else None
         self.last_call: tuple[float, int] | None = None
         self.model_seconds = 0.0
         self.scoring: float | None = None
@@ -143,7 +149,7 @@ class TrialCalls:
             sent = time.monotonic()
             self.calling = True
             try:
-                output = await executor.provider.respond(request)
+                output = await self._answering.respond(request)
             except Failure as failure:
                 error = failure.error
             else:
@@ -155,6 +161,12 @@ class TrialCalls:
                 circuit.succeeded()
                 self.last_output = output
                 self._usages.append(output.usage)
+                if self.calls is not None:
+                    at = time.time() - seconds
+                    retries = failures + excused
+                    self.calls.append(
+                        RecordedCall(at=at, seconds=seconds, request=request, output=output, retries=retries)
+                    )
                 return output
             finally:
                 limiter.release()
@@ -172,6 +184,11 @@ class TrialCalls:
             else:
                 failures += 1
             if circuit.reason is not None or not executor.retry.allows(failures, excused, error):
+                if self.calls is not None:
+                    retries = failures + excused - 1
+                    self.calls.append(
+                        RecordedCall(at=time.time() - took, seconds=took, request=request, error=error, retries=retries)
+                    )
                 raise Failure(error)
             await self._back_off(error, failures + excused, took)
 

@@ -356,6 +356,8 @@ class Session:
             helpers=self.scoring.helpers,
             limits=harness.limits,
             workspace=arm.setting.workspace,
+            record=harness.record,
+            axes=arm.arm.axes,
         )
 
     async def _run_programs(

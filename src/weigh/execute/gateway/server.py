@@ -29,6 +29,7 @@ from weigh.execute.gateway.session import GatewayBudget, Session
 from weigh.execute.gateway.wire import CHAT, COMPLETION, LOGLIKELIHOOD
 from weigh.execute.gateway.wire_messages import read_messages
 from weigh.execute.limiter import Limiter
+from weigh.execute.recording import RecordedCall
 from weigh.execute.retry import RetryPolicy
 from weigh.protocols import Capability, Provider
 from weigh.records.errors import Error, Failure, suggest
@@ -113,6 +114,7 @@ class Gateway:
         *,
         budget: GatewayBudget | None = None,
         record: bool = False,
+        on_call: Callable[[RecordedCall], None] | None = None,
         transform: Callable[[Request], Request] | None = None,
         limiter: Limiter | None = None,
         retry: RetryPolicy | None = None,
@@ -123,7 +125,8 @@ class Gateway:
         Args:
             provider: Already entered; or a trial's context, which then counts, retries and limits (`retry=ONCE`).
             budget: What may be used.
-            record: Whether to keep requests and answers.
+            record: Whether to keep requests and answers in `session.calls`.
+            on_call: Given every call as it ends, e.g. `RecordingFile.add`.
             transform: Applied to every request: what harness and command line change.
             limiter: The provider's slots; share one between the sessions of one provider.
             retry: What is tried again before the program hears of it.
@@ -133,6 +136,7 @@ class Gateway:
             provider,
             budget=budget,
             record=record,
+            on_call=on_call,
             transform=transform,
             limiter=limiter,
             retry=retry,

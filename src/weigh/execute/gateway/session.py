@@ -23,6 +23,7 @@ import msgspec
 from weigh.execute.gateway.meter import KEPT_CALLS, Call, GatewayBudget, Meter
 from weigh.execute.limiter import Limiter
 from weigh.execute.limits import LimitReached
+from weigh.execute.recording import RecordedCall
 from weigh.execute.retry import RetryPolicy, excusable
 from weigh.execute.stop import Abandoned
 from weigh.protocols import Provider
@@ -64,6 +65,7 @@ class Session:
         *,
         budget: GatewayBudget | None = None,
         record: bool = False,
+        on_call: Callable[[RecordedCall], None] | None = None,
         transform: Callable[[Request], Request] | None = None,
         limiter: Limiter | None = None,
         retry: RetryPolicy | None = None,
@@ -78,6 +80,7 @@ class Session:
         self.ended: LimitReached | Abandoned | None = None
         self.over = asyncio.Event()
         self.last_error: Error | None = None
+        self._on_call = on_call
         self._transform = transform
         self._limiter = limiter or Limiter(provider.concurrency or 32)
         self._retry = retry or RetryPolicy()
@@ -243,6 +246,8 @@ class Session:
         self.meter.keep(call)
         if self.calls is not None:
             self.calls.append(call)
+        if self._on_call is not None:
+            self._on_call(RecordedCall(**call._asdict()))
 
 
 async def _sleep(seconds: float) -> bool:

@@ -101,6 +101,11 @@ _BUILT_IN: dict[str, _Entry] = {
         summary="answers from a script or a function, with latency, failures and rate limits on request",
         example="scripted/echo",
     ),
+    "replay": _Entry(
+        module="weigh.execute.providers.replay",
+        summary="answers out of recordings of an earlier run (-o record=true) or of the gateway",
+        example="replay/calls.jsonl",
+    ),
 }
 
 

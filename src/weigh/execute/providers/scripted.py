@@ -2,8 +2,9 @@
 
     scripted/echo                   returns the last user message (or the prompt)
     scripted/constant::answer=42    always the same answer
-    scripted/answers.json           a list (answers in order, then again) or an object (answers by the question)
-    scripted/answers.py:answer      a Python function of the request that returns text or an `Output`
+    scripted/answers.json           a list (answers in order, then again) or an object (answers by the question, or a
+                                    list of turns by it: text, tool calls, failures, delays); YAML too
+    scripted/answers.py:answer      a Python function of the request that returns text, a `Turn` or an `Output`
 
 Latency, failures, rate limits, silence and emptiness come on request. Log-probabilities follow a fixed rule: a
 continuation costs between 0.5 and 1.5 nats a byte, drawn from a hash of context and continuation.
@@ -14,32 +15,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import inspect
-import itertools
 import random
-import runpy
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from weigh.define.decode import decode
+from weigh.execute.providers.script import Answer, Script, Tries, Turn, answerer, load_script, question, turn_output
 from weigh.protocols import Capability
 from weigh.records.digest import digest, digest_bytes
-from weigh.records.errors import DefinitionError, Error, Failure
-from weigh.records.request import (
-    ChatRequest,
-    CompletionRequest,
-    Continuation,
-    LoglikelihoodRequest,
-    Output,
-    Request,
-)
+from weigh.records.errors import Error, Failure
+from weigh.records.request import Continuation, LoglikelihoodRequest, Output, Request
 from weigh.records.usage import Usage
 
-Answer = str | Output
-Script = Sequence[Answer] | Mapping[str, Answer] | Callable[[Request], Answer]
+__all__ = ["Answer", "Script", "ScriptedOptions", "ScriptedProvider", "Turn", "echo"]
 
 _ALL: frozenset[Capability] = frozenset({"chat", "completion", "loglikelihood", "tools"})
 
@@ -93,7 +84,8 @@ class ScriptedProvider:
         """
         Args:
             script: A sequence (in order, then from the start), a mapping (the longest key that the question contains;
-                `*` for everything else), or a function of the request.
+                `*` for everything else; a list under a key is a conversation, turn by turn), or a function of the
+                request.
             options: How it behaves.
             name: What it is called.
             keep_requests: Whether to remember what it was asked.
@@ -105,7 +97,8 @@ class ScriptedProvider:
         self.requests: list[Request] | None = [] if keep_requests else None
         self.calls = 0
         self._script = script
-        self._answer = _answerer(script)
+        self._answer = answerer(script)
+        self._tries = Tries()
         self._random = random.Random(self.options.seed)
         self._allowance = 1.0
         self._refilled = time.monotonic()
@@ -126,7 +119,7 @@ class ScriptedProvider:
         return identity
 
     async def respond(self, request: Request) -> Output:
-        """Answer as the script says. Raises `Failure` when the options say so."""
+        """Answer as the script says. Raises `Failure` when script or options say so."""
         self.calls += 1
         number, options = self.calls, self.options
         if self.requests is not None:
@@ -143,14 +136,20 @@ class ScriptedProvider:
         if _hits(number, options.refuse_every):
             raise _failure("http_400", "scripted refusal", transient=False)
         if _hits(number, options.empty_every):
-            return Output(usage=Usage(new=len(_question(request).split()), generated=0, calls=1))
+            return Output(usage=Usage(new=len(question(request).split()), generated=0, calls=1))
         if isinstance(request, LoglikelihoodRequest):
             return _ranked(request)
-        answer = self._answer(request)
+        said = self._answer(request)
+        answer = said.answer
+        if isinstance(answer, Turn):
+            if answer.delay:
+                await asyncio.sleep(answer.delay)
+            self._tries.check(answer, request)
+            return turn_output(answer, said.turn, request, self.name)
         if isinstance(answer, Output):
             return answer
         words = len(answer.split())
-        usage = Usage(new=len(_question(request).split()), generated=words, calls=1)
+        usage = Usage(new=len(question(request).split()), generated=words, calls=1)
         return Output(text=answer, finish_reason="stop", usage=usage, model=self.name)
 
     def _take_allowance(self, rate: float) -> None:
@@ -165,37 +164,7 @@ class ScriptedProvider:
 
 def echo(request: Request) -> str:
     """The last user message of a chat, the prompt of a completion."""
-    return _question(request)
-
-
-def _question(request: Request) -> str:
-    if isinstance(request, ChatRequest):
-        for message in reversed(request.messages):
-            if message.role == "user":
-                return message.content if isinstance(message.content, str) else str(message.content)
-        return ""
-    return request.prompt if isinstance(request, CompletionRequest) else request.context
-
-
-def _answerer(script: Script) -> Callable[[Request], Answer]:
-    if callable(script):
-        return script
-    if isinstance(script, Mapping):
-        table = script
-        keys = sorted((k for k in table if k != "*"), key=len, reverse=True)
-
-        def look_up(request: Request) -> Answer:
-            question = _question(request)
-            for key in keys:
-                if key in question:
-                    return table[key]
-            return table.get("*", "")
-
-        return look_up
-    if not script:
-        raise DefinitionError("scripted: the script holds no answers")
-    answers = itertools.cycle(script)
-    return lambda request: next(answers)
+    return question(request)
 
 
 def _ranked(request: LoglikelihoodRequest) -> Output:
@@ -244,24 +213,4 @@ def create(model: str, options: dict[str, Any], *, concurrency: int | None) -> S
         return ScriptedProvider(echo, chosen, name=name)
     if model == "constant":
         return ScriptedProvider([str(chosen.answer)], chosen, name=name)
-    return ScriptedProvider(_load(model), chosen, name=name)
-
-
-def _load(model: str) -> Script:
-    path, _, function = model.partition(".py:")
-    file = Path(path + ".py" if function else path)
-    if not file.is_file():
-        raise DefinitionError(
-            f"scripted/{model}: there is no file {file}; write echo, constant, FILE.json or FILE.py:FUNCTION"
-        )
-    if function:
-        found = runpy.run_path(str(file)).get(function)
-        if not callable(found):
-            raise DefinitionError(f"scripted/{model}: {file} has no function {function!r}")
-        script: Script = found
-        return script
-    try:
-        loaded = msgspec.json.decode(file.read_bytes(), type=list[str] | dict[str, str])
-    except (msgspec.DecodeError, msgspec.ValidationError) as cause:
-        raise DefinitionError(f"scripted/{model}: {file} is no list or object of strings: {cause}") from None
-    return loaded
+    return ScriptedProvider(load_script(model), chosen, name=name)
