@@ -32,7 +32,7 @@ from weigh.analyze.tango import tango_interval
 SIZES = (2, 3, 6, 10, 15, 50, 200, 1000)
 ALPHA = 0.05
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "statistics.md"
-COMMAND = "python perf/calibration.py --quick"
+COMMAND = "python perf/calibration.py"
 Draw = Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]
 
 
