@@ -12,22 +12,29 @@ from weigh.cli.terminal import count, dollars, seconds
 from weigh.pipeline.effort import Adoption, Effort, Efforts, flat_adoption, flat_effort
 
 WIDTH = 118
+
+
+def _few(value: float) -> str:
+    """A count, or the mean of counts."""
+    return f"{value:.3g}" if value < 1000 else count(value)
+
+
 _NAMES: dict[str, tuple[str, Callable[[float], str]]] = {
     "seconds": ("seconds", seconds),
     "model_seconds": ("in the model", seconds),
     "tool_seconds": ("in tools", seconds),
-    "turns": ("turns", lambda v: f"{v:g}"),
-    "tool_calls": ("tool calls", lambda v: f"{v:g}"),
-    "tool_errors": ("errors", lambda v: f"{v:g}"),
-    "recoveries": ("recovered", lambda v: f"{v:g}"),
+    "turns": ("turns", _few),
+    "tool_calls": ("tool calls", _few),
+    "tool_errors": ("errors", _few),
+    "recoveries": ("recovered", _few),
     "new": ("new tokens", count),
     "cached": ("cached tokens", count),
     "generated": ("generated tokens", count),
     "cost": ("cost", dollars),
-    "answer_call": ("answer in call", lambda v: f"{v:g}"),
-    "files_read": ("files read", lambda v: f"{v:g}"),
-    "files_written": ("files written", lambda v: f"{v:g}"),
-    "help": ("help", lambda v: f"{v:g}"),
+    "answer_call": ("answer in call", _few),
+    "files_read": ("files read", _few),
+    "files_written": ("files written", _few),
+    "help": ("help", _few),
 }
 ABOUT = (
     "Medians over trials with the interquartile range in brackets, then the mean; failed trials are left out, those "
@@ -37,11 +44,11 @@ ABOUT = (
 
 
 def show_spread(one: Spread, shape: Callable[[float], str]) -> str | None:
-    """`median [q1-q3]`; the bracket is left out where all three are shown alike."""
+    """`median [q1-q3]`; of counts the bracket is left out where all three are shown alike."""
     if one.median is None or one.q1 is None or one.q3 is None:
         return None
     middle, low, high = shape(one.median), shape(one.q1), shape(one.q3)
-    return middle if low == middle == high else f"{middle} [{low}-{high}]"
+    return middle if low == middle == high and shape is not seconds else f"{middle} [{low}-{high}]"
 
 
 def effort_text(made: Sequence[Efforts], format: Format) -> str:
@@ -63,7 +70,7 @@ def _block(task: str, efforts: Sequence[Effort], format: Format) -> str:
         for index, effort in enumerate(efforts):
             one = effort.taken[name]
             shown = show_spread(one, shape)
-            mean = "" if one.mean is None or shown in (None, shape(one.mean)) else f"  mean {shape(one.mean)}"
+            mean = "" if one.mean is None or shown in (None, shape(one.mean)) else f", mean {shape(one.mean)}"
             row[str(index)] = None if shown is None else shown + mean
         if any(row[str(i)] is not None for i in range(len(efforts))):
             rows.append(row)

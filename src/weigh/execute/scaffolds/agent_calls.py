@@ -39,6 +39,7 @@ class AgentCalls:
     Attributes:
         failure: What ended the trial from the provider's side; `failed` is set with it.
         answers: In order.
+        tools: Names of the tools that the agent offered the model, in any of its requests.
         withheld: Whether the model cannot call tools, so that the agent's were left out of its requests.
     """
 
@@ -49,6 +50,7 @@ class AgentCalls:
         self.capabilities: frozenset[Capability] = self._provider.capabilities | {"tools"}
         self._sampling = None if isinstance(request, LoglikelihoodRequest) else request.sampling
         self.answers: list[Answered] = []
+        self.tools: set[str] = set()
         self.failure: Error | None = None
         self.failed = asyncio.Event()
 
@@ -74,6 +76,8 @@ class AgentCalls:
     async def respond(self, request: Request) -> Output:
         """Pass a call on. Raises what the context raises; also `LimitReached` for calls of tools."""
         began = self._context.seconds
+        if isinstance(request, ChatRequest):
+            self.tools.update(tool.name for tool in request.tools)
         try:
             output = await self._provider.respond(self._shaped(request))
         except Failure as failure:

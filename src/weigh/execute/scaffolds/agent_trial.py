@@ -153,6 +153,8 @@ class AgentTrial:
             "version": self._program.version,
             "reported": msgspec.to_builtins(reader.usage),
             "gateway": msgspec.to_builtins(self._calls.usage),
+            # A call of any other is one of a tool that was never registered.
+            **({"tools": sorted(self._calls.tools)} if self._calls.tools else {}),
             **({"tools_withheld": True} if self._calls.withheld else {}),
             **({"bytes_left_out": self._left_out} if self._left_out else {}),
         }
