@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def answer(request):
     calls = tuple(ToolCall(id=f"call_{len(said)}_{i}", name=name, arguments=arguments)
                   for i, (name, arguments) in enumerate(turn.get("calls", ())))
     return Output(text=turn.get("text", ""), tool_calls=calls, finish_reason="tool_calls" if calls else "stop",
-                  usage=Usage(new=100 + len(said), generated=7, calls=1))
+                  usage=Usage(new=100 + len(said), generated=7, calls=1, cost=0.01))
 """
 
 
@@ -89,7 +90,7 @@ class AgentBench:
         *,
         agent: str = "pi",
         files: dict[str, Any] | None = None,
-        setting: Setting | None = None,
+        settings: Sequence[Setting] = (),
         model: str = "",
         overrides: tuple[str, ...] = (),
         **options: Any,
@@ -104,7 +105,7 @@ class AgentBench:
             harness=agent,
             overrides=overrides,
             store=str(self.store.path),
-            settings=(setting,) if setting else (),
+            settings=tuple(settings),
             concurrency=options.pop("concurrency", 3),
             **options,
         )
@@ -112,7 +113,11 @@ class AgentBench:
     def run(self, turns: dict[str, list[Any]], **options: Any) -> dict[str, Trial]:
         """Run it; the trials by question."""
         self.result: RunResult = asyncio.run(run(self.request(turns, **options), self.events.append))
-        return {t.instance.id: t for t in read_trials(self.store.open(self.result.run.id))}
+        return {t.instance.id: t for t in self.trials()}
+
+    def trials(self) -> list[Trial]:
+        """All trials of the last run."""
+        return list(read_trials(self.store.open(self.result.run.id)))
 
     def asked(self, key: str) -> list[dict[str, Any]]:
         """What the model was asked in a question's trial, call by call."""

@@ -41,7 +41,7 @@ def test_an_agent_is_driven_to_the_end(bench: AgentBench, agent: str) -> None:
         ]
     }
     setting = Setting(harness=load_harness(agent), workspace=workspace)
-    (trial,) = bench.run(turns, setting=setting, files={"given.txt": "a red fox\n"}).values()
+    (trial,) = bench.run(turns, settings=[setting], files={"given.txt": "a red fox\n"}).values()
     assert trial.status == "ok", (trial.error, trial.trajectory and trial.trajectory.artifacts)
     assert trial.scores["substring"].value == 1.0
     assert trial.trajectory is not None and trial.trajectory.output.text.strip() == "It is done."

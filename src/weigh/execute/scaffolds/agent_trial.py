@@ -143,7 +143,7 @@ class AgentTrial:
         steps = self._calls.timed(reader.steps)
         if not any(s.source == "user" for s in steps):  # an agent that does not repeat what it was asked
             steps.insert(0, Step(source="user", message=self._prompt, at=0.0))
-        context.steps[:] = steps
+        context.steps[:] = msgspec.json.decode(self._clean(msgspec.json.encode(steps)), type=list[Step])
         context.artifacts["events.jsonl"] = self._clean(bytes(self._stream))
         session = await self._session()
         if session:
@@ -208,15 +208,15 @@ class AgentTrial:
         reader, name = self._reader, self._agent.name
         stderr = self._clean(ended.stderr.encode()).strip()
         detail = stderr[-4000:] or None
-        if reader.unreadable is not None:
-            message = f"{name}'s event stream cannot be read: {reader.unreadable}"
-            raise Failure(Error(kind="agent", code="stream", message=message, detail=detail))
         if self.session.last_error is not None:
             raise Failure(self.session.last_error)
         told = reader.error or (stderr.splitlines()[-1] if stderr else "")
         if ended.exit_code != 0 and not reader.answer:
             message = f"{name} ended with exit code {ended.exit_code}" + (f": {told[:300]}" if told else "")
             raise Failure(Error(kind="agent", code=f"exit_{ended.exit_code}", message=message, detail=detail))
+        if reader.unreadable is not None:
+            message = f"{name}'s event stream cannot be read: {reader.unreadable}"
+            raise Failure(Error(kind="agent", code="stream", message=message, detail=detail))
         if reader.error is not None and not reader.answer:
             raise Failure(Error(kind="agent", code="reported", message=f"{name}: {told[:300]}", detail=detail))
         if not reader.events:

@@ -1,0 +1,71 @@
+"""A model that turns against its host, through the real pi: it gets nothing of keys, files, other trials or network."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.agents.kit import DONE, AgentBench, bash
+
+KEY = "sk-a-key-of-the-user-4711"
+SECRET = "the-secret-of-another-trial"
+
+SPY = """
+echo == environment; env; cat /proc/*/environ | tr '\\0' '\\n'
+echo == home; ls -la /root /home; cat HOSTFILE
+echo == others; ls -la /tmp /run/weigh; grep -rs {secret} /tmp /home /workspace /run; ls /tmp/weigh-sandboxes-* STORE
+echo == processes; ps aux; cat /proc/*/cmdline | tr '\\0' ' '
+echo == installation; touch INSTALL/x; echo no > INSTALL/package.json
+python3 - <<'END'
+import socket, urllib.request
+for host, port in (("127.0.0.1", PORT), ("1.1.1.1", 53), ("10.0.0.1", 80)):
+    try:
+        socket.create_connection((host, port), timeout=1)
+        print("CONN" + "ECTED", host)
+    except OSError as error:
+        print("refused", host, error)
+def ask(path, token, body=None):
+    headers = {"Authorization": "Bearer " + token}
+    call = urllib.request.Request("http://127.0.0.1:8080" + path, data=body, headers=headers)
+    try:
+        return urllib.request.urlopen(call, timeout=5).status
+    except Exception as error:
+        return error
+print("GATEWAY", ask("/v1/models", "guess"))
+END
+echo == token; cat ~/.pi/agent/models.json
+"""
+
+
+def test_nothing_leaks_in_or_out(bench: AgentBench, pi: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    private = bench.folder / "private.txt"
+    private.write_text("private-letter-0815")
+    install = Path(os.environ.get("WEIGH_CACHE") or Path.home() / ".cache" / "weigh") / "agents" / "pi-0.73.1"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.listen()
+        listener.setblocking(False)
+        spying = SPY.replace("PORT", str(listener.getsockname()[1])).replace("HOSTFILE", str(private))
+        spying = spying.replace("INSTALL", str(install)).replace("STORE", str(bench.store.path))
+        spying = spying.replace("{secret}", SECRET[:10] + "*" + SECRET[10:])  # a pattern that does not hold the secret
+        hold = bash(f"echo {SECRET} > secret.txt; cp secret.txt /tmp/; sleep 2.5")
+        trials = bench.run({"victim": [hold, DONE], "spy": [bash("sleep 0.7"), bash(spying), DONE]})
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert {k: t.status for k, t in trials.items()} == {"victim": "ok", "spy": "ok"}
+    spy = trials["spy"]
+    assert spy.trajectory is not None
+    seen = "\n".join(o.content for s in spy.trajectory.steps for o in s.observations)
+    assert "== token" in seen and "GATEWAY HTTP Error 401" in seen  # it ran to its end
+    for name in (KEY, "OPENAI_API_KEY", "private-letter-0815", SECRET, "CONNECTED", "secret.txt"):
+        assert name not in seen, name
+    assert seen.count("Read-only file system") >= 2 and not (install / "x").exists()
+    # The trial's own token, which it may read, is worth nothing afterwards; it is in nothing that is kept.
+    assert '"apiKey": "[the trial\'s token]"' in seen
+    kept = b"".join(p.read_bytes() for p in bench.store.path.rglob("*") if p.is_file())
+    assert b"apiKey" in kept
+    assert re.findall(rb"weigh-[A-Za-z0-9_-]{43}", kept) == []

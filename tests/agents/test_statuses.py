@@ -1,0 +1,149 @@
+"""How a trial of an agent can end, each by the real pi: limits, silence, failures of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.agents.kit import DONE, AgentBench, bash
+from weigh.define.harness import apply_overrides, load_harness
+from weigh.execute.sandboxes.folder import home
+from weigh.pipeline.request import Planned, Setting
+from weigh.pipeline.run import run
+from weigh.records.errors import WeighError
+
+
+def limited(name: str, *overrides: str) -> Setting:
+    return Setting(harness=apply_overrides(load_harness("pi"), overrides), axes={"limited": name})
+
+
+def test_every_limit_ends_the_agent_and_keeps_what_it_did(bench: AgentBench, pi: str) -> None:
+    settings = [
+        limited("turns", "limits.turns=2"),
+        limited("tool_calls", "limits.tool_calls=2"),
+        limited("tokens", "limits.tokens=250"),
+        limited("dollars", "limits.dollars=0.015"),
+        limited("calls", "scaffold_options.calls=2"),
+    ]
+    bench.run({"loop": [bash("echo again >> log.txt; wc -l log.txt")]}, settings=settings, concurrency=2)
+    trials = {t.arm.rpartition("/")[2]: t for t in bench.trials()}
+    assert {name: t.status for name, t in trials.items()} == {
+        "turns": "limit:turns",
+        "tool_calls": "limit:tool_calls",
+        "tokens": "limit:tokens",
+        "dollars": "limit:dollars",
+        "calls": "limit:calls",
+    }
+    for name, trial in trials.items():
+        assert trial.scores["substring"].value == 0.0
+        assert trial.trajectory is not None
+        models = [s for s in trial.trajectory.steps if s.source == "model"]
+        made = [o.content.split()[0] for s in models for o in s.observations]
+        # A call of a tool that is one too many is never made; the turn that asked for it is shown.
+        turns = 3 if name in ("tool_calls", "tokens") else 2
+        assert len(models) == turns
+        assert made == [str(n) for n in range(1, len(made) + 1)]
+        assert len(made) == (2 if name == "tool_calls" else turns)
+        assert '"type":"session"' in bench.artifact(trial, "session.jsonl")
+
+
+def test_a_deadline_covers_silence_and_the_whole_tree(
+    bench: AgentBench, pi: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # a short path, since it holds a socket
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        _silence(bench)
+        assert not [p for p in Path(folder).rglob("*") if p.is_dir() and "gateway" in p.name]
+
+
+def _silence(bench: AgentBench) -> None:
+    nap = "setsid nohup sleep 77177 >/dev/null 2>&1 & sleep 77177"
+    began = time.monotonic()
+    trial = bench.run({"silent": [bash(nap)]}, overrides=("limits.seconds=2.5",))["silent"]
+    assert trial.status == "timeout" and time.monotonic() - began < 8
+    assert trial.trajectory is not None
+    (step,) = [s for s in trial.trajectory.steps if s.source == "model"]
+    assert step.tool_calls[0].arguments["command"] == nap
+    assert "sleep 77177" in bench.artifact(trial, "events.jsonl")
+    assert '"type":"session"' in bench.artifact(trial, "session.jsonl")
+    left = [p for p in Path("/proc").glob("[0-9]*/cmdline") if b"77177" in _read(p)]
+    assert left == []
+    assert [p for p in home().path.iterdir() if p.is_dir()] == []
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+OWN = """
+import msgspec
+from weigh.execute.agents.agent import Launch
+from weigh.execute.agents.pi import AGENT
+from weigh.execute.scaffolds.agent import AgentScaffold
+
+def changed(change):
+    def launch(program, task):
+        return change(AGENT.launch(program, task))
+    return msgspec.structs.replace(AGENT, launch=launch)
+
+def chatter(launch):
+    command = ("/bin/sh", "-c", 'echo "Loading 3 plug-ins ..."; exec "$@"', "sh", *launch.command)
+    return msgspec.structs.replace(launch, command=command)
+
+def unknown(launch):
+    return msgspec.structs.replace(launch, command=(*launch.command[:2], "--no-such-flag", *launch.command[2:]))
+
+class Chatty(AgentScaffold):
+    def __init__(self): super().__init__(changed(chatter))
+
+class Broken(AgentScaffold):
+    def __init__(self): super().__init__(changed(unknown))
+"""
+
+
+def test_an_agent_that_fails_or_cannot_be_read_is_a_failure_with_its_output_kept(bench: AgentBench, pi: str) -> None:
+    own = bench.folder / "own.py"
+    own.write_text(OWN)
+    settings = [limited(name, f"scaffold={own}:{name}") for name in ("Chatty", "Broken")]
+    bench.run({"fine": [DONE]}, settings=settings, concurrency=2)
+    trials = {t.arm.rpartition("/")[2]: t for t in bench.trials()}
+    chatty, broken = trials["Chatty"], trials["Broken"]
+    assert chatty.status == broken.status == "error"
+    assert chatty.error is not None and (chatty.error.kind, chatty.error.code) == ("agent", "stream")
+    assert "Loading 3 plug-ins" in chatty.error.message
+    raw = bench.artifact(chatty, "events.jsonl")
+    assert raw.startswith("Loading 3 plug-ins ...\n") and '"agent_end"' in raw
+    assert broken.error is not None and (broken.error.kind, broken.error.code) == ("agent", "exit_1")
+    assert "Unknown option: --no-such-flag" in broken.error.message
+    assert not chatty.scores and not broken.scores
+
+
+def test_local_works_by_name_and_warns(bench: AgentBench, pi: str) -> None:
+    trial = bench.run({"here": [bash("cat given.txt; echo $HOME"), DONE]}, overrides=("sandbox=local",),
+                      files={"given.txt": "a red fox\n"})["here"]  # fmt: skip
+    assert trial.status == "ok", trial.error
+    assert trial.trajectory is not None
+    (seen,) = trial.trajectory.steps[1].observations
+    assert "a red fox" in seen.content and str(Path.home()) not in seen.content.split()
+    (planned,) = [e for e in bench.events if isinstance(e, Planned)]
+    assert any("unprotected" in w for w in planned.plan.warnings)
+
+
+def test_a_missing_agent_is_one_message_before_the_first_token(bench: AgentBench) -> None:
+    request = bench.request({"fine": [DONE]}, overrides=("scaffold_options.version=0.0.1",))
+    with pytest.raises(WeighError, match=r"pi 0\.0\.1 is not installed; get it with `weigh agents install pi@0\.0\.1`"):
+        asyncio.run(run(request))
+    assert not (bench.folder / "asked-fine.jsonl").exists()
+
+
+def test_a_sandbox_that_cannot_hold_an_agent_is_refused_by_name(bench: AgentBench, pi: str) -> None:
+    request = bench.request({"fine": [DONE]}, overrides=("sandbox=memory",))
+    with pytest.raises(WeighError, match="agent pi cannot work in sandbox=memory"):
+        asyncio.run(run(request))
