@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from weigh.execute.gateway.server import Gateway
 
 
-def open_gateway() -> Gateway:
-    """A gateway that is not yet started: enter it to start it."""
-    gateway: Gateway = import_module("weigh.execute.gateway.server").Gateway()
+def open_gateway(*, port: int = 0) -> Gateway:
+    """A gateway that is not yet started: enter it to start it. Port 0 is any free one."""
+    gateway: Gateway = import_module("weigh.execute.gateway.server").Gateway(port=port)
     return gateway

@@ -32,7 +32,7 @@ from weigh.execute.limiter import Limiter
 from weigh.execute.recording import RecordedCall
 from weigh.execute.retry import RetryPolicy
 from weigh.protocols import Capability, Provider
-from weigh.records.errors import Error, Failure, suggest
+from weigh.records.errors import CapabilityError, Error, Failure, suggest
 from weigh.records.request import ChatRequest, Output, Request
 
 BODY_LIMIT = 64_000_000
@@ -61,11 +61,15 @@ class Gateway:
         socket: Path of the unix socket that serves the same, for sandboxes without a network.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, port: int = 0) -> None:
+        """
+        Args:
+            port: To listen on; 0 is any free one.
+        """
         self._sessions: list[Session] = []
         self._runner: web.AppRunner | None = None
         self._folder = ""
-        self.port = 0
+        self.port = port
 
     @property
     def url(self) -> str:
@@ -92,9 +96,12 @@ class Gateway:
         await self._runner.setup()
         self._folder = tempfile.mkdtemp(prefix="weigh-gateway-")  # mode 0700: no other user reaches the socket
         try:
-            site = web.TCPSite(self._runner, "127.0.0.1", 0)
+            site = web.TCPSite(self._runner, "127.0.0.1", self.port)
             await site.start()
             await web.UnixSite(self._runner, self.socket).start()
+        except OSError as error:
+            await self.__aexit__()
+            raise CapabilityError(f"the gateway cannot listen on port {self.port}: {error.strerror}") from None
         except BaseException:
             await self.__aexit__()
             raise
