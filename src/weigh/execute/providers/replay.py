@@ -1,9 +1,9 @@
 """Answers out of recordings, without a model.
 
-    replay/calls.jsonl                    one recording: the recorded answer to the same request
-    replay/weigh-store/RUN                a folder: every trial gets its own, by task, instance, epoch and axes
-    replay/weigh-store/RUN::match=sequence   the n-th call of a trial gets the n-th recorded answer, whatever is asked
-    replay/weigh-store/RUN::model=qwen    of a run with several models, this one
+    replay/calls.jsonl                      one recording: the recorded answer to the same request
+    replay/weigh-store/runs/RUN             a folder: every trial gets its own, by task, instance, epoch and axes
+    replay/PATH::match=sequence             the n-th call of a trial gets the n-th answer, whatever is asked
+    replay/PATH::model=qwen                 of a folder with several models, this one
 
 What was never recorded is a failure (`not_recorded`) that says what differs, and is never answered.
 """

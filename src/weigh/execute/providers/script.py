@@ -135,7 +135,8 @@ def _is_conversation(answer: Answer | Sequence[Answer]) -> bool:
 
 def _turn(turns: Sequence[Answer], number: int, key: str) -> Answer:
     if number < len(turns):
-        return turns[number]
+        said = turns[number]
+        return Turn(text=said) if isinstance(said, str) else said
     last = turns[-1] if turns else None
     if isinstance(last, Turn) and last.repeat:
         return last
