@@ -7,7 +7,7 @@ later scores and resolves doubles) into a temporary Parquet file, so that no que
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,14 @@ class Dataset:
         cursor = self._execute(query, parameters)
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+    def stream(self, query: str, parameters: Sequence[Any] = (), *, many: int = 1000) -> Iterator[dict[str, Any]]:
+        """The same, a few rows at a time; no other query may be asked of this data set meanwhile."""
+        cursor = self._execute(query, parameters)
+        names = [column[0] for column in cursor.description or ()]
+        while rows := cursor.fetchmany(many):
+            for values in rows:
+                yield dict(zip(names, values, strict=True))
 
     def arrays(self, query: str, parameters: Sequence[Any] = ()) -> dict[str, Any]:
         """Columns of a query as numpy arrays (masked where something is missing)."""

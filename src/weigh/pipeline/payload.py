@@ -1,0 +1,115 @@
+"""Everything a report shows as one plain value, made once and written or served by `report`.
+
+Inference is computed here, by the code behind `weigh results` and `weigh compare`, over a finite grid (levels, how
+failed trials count, shared questions only, subgroups). The page looks up and draws; it computes no statistic.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from weigh._version import __version__
+from weigh.pipeline.payload_costs import cost_rows, marker_names
+from weigh.pipeline.payload_grid import ERRORS, LEVELS, Blocks, plain
+from weigh.pipeline.payload_numbers import matrix_blocks, metrics_of, pair_blocks, result_blocks, subgroup_fields
+from weigh.pipeline.payload_runs import coverage_rows, run_rows, task_rows
+from weigh.pipeline.payload_trials import Chunk, Traces, collect_trials
+from weigh.pipeline.report_source import CachedDataset, Source, comparables, find_source, open_source, pairs_of
+from weigh.pipeline.results import arm_totals
+from weigh.store.layout import Store
+
+FORMAT = 1
+MOST_PAIRS = 120
+"""Pairs of sides compared in one report; the matrix has every pair of arms whatever their number."""
+
+
+class Payload(msgspec.Struct, frozen=True, kw_only=True):
+    """A report as data.
+
+    Attributes:
+        index: JSON: everything but the whole records of trials.
+        chunks: Records in the order of the index, for `traces`.
+        trials, arms: How many.
+    """
+
+    index: bytes
+    chunks: tuple[Chunk, ...]
+    trials: int
+    arms: int
+
+
+def build_payload(store: Store, words: Sequence[str] = (), *, traces: Traces = "all", title: str = "") -> Payload:
+    """Read and compute everything about the arms that words name (the latest run without words).
+
+    Args:
+        traces: Whose records go into chunks: of all trials, of those that failed or gave no answer, of none.
+
+    Raises:
+        StoreError, DefinitionError: As `resolve_sides`; trials cannot be read.
+    """
+    source = find_source(store, words)
+    with open_source(store, source) as data:
+        return _build(store, data, source, words, traces, title)
+
+
+def _build(
+    store: Store, data: CachedDataset, source: Source, words: Sequence[str], traces: Traces, title: str
+) -> Payload:
+    tasks = task_rows(source)
+    specs = [task["spec"] for task in tasks]
+    trials = collect_trials(data, source, specs, traces)
+    statuses = {trials.texts[place] for place in set(trials.columns["status"])}
+    failed = bool(statuses & {"error", "empty"}) or trials.unscored > 0
+    totals = {run.id: arm_totals(data, run.id) for run in source.runs}
+    metrics = metrics_of(data, source)
+    names: list[str | None] = [m["name"] or None for m in metrics]
+    markers = marker_names(data)
+    blocks = Blocks()
+    sides = comparables(source)
+    pairs, left_out = pairs_of(source, sides, MOST_PAIRS)
+    fields = subgroup_fields(trials.instances, specs)
+    value = {
+        "format": FORMAT,
+        "weigh": __version__,
+        "made": time.time(),
+        "title": title or " · ".join(dict.fromkeys(run.name for run in source.runs)),
+        "words": list(words),
+        "store": store.path.name,
+        "levels": [f"{level:g}" for level in LEVELS],
+        "errors": list(ERRORS),
+        "failed": failed,
+        "arms": [
+            {"label": label, "word": word, "run": m.run.id, "id": m.arm.id, "axes": m.arm.axes, "config": m.arm.config}
+            for label, word, m in zip(source.labels, source.words, source.members, strict=True)
+        ],
+        "axes": [msgspec.to_builtins(axis) for axis in source.axes],
+        "tasks": tasks,
+        "metrics": metrics,
+        "markers": markers,
+        "results": result_blocks(data, source, totals, blocks, failed),
+        "costs": cost_rows(data, source, specs, [m["name"] for m in metrics if m["cost"]], markers),
+        "sides": [{"label": s.label, "word": s.word, "arms": list(s.arms), "axis": s.axis} for s in sides],
+        "pairs": pair_blocks(store, data, sides, pairs, names, fields, blocks, failed),
+        "pairs_left_out": left_out,
+        "fields": {name: list(own) for name, own in fields.items()},
+        "matrix": matrix_blocks(store, data, source, names, blocks, failed),
+        "runs": run_rows(store, source),
+        "coverage": coverage_rows(store, data, source),
+        "trials": trials.columns,
+        "scores": trials.scores,
+        "texts": trials.texts,
+        "instances": trials.instances,
+        "cut": trials.cut,
+        "traces": traces,
+        "chunks": [[chunk.first, chunk.count] for chunk in trials.chunks],
+        "blocks": blocks.kept,
+    }
+    return Payload(
+        index=msgspec.json.encode(value, enc_hook=plain),
+        chunks=tuple(trials.chunks),
+        trials=len(trials.columns["id"]),
+        arms=len(source.members),
+    )

@@ -1,0 +1,240 @@
+"""The numbers of a report: results, costs, comparisons and matrices over the grid, by the code behind the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from weigh.analyze.verdict import show_p
+from weigh.pipeline.align import COSTS
+from weigh.pipeline.compare import Options, Report, compare_sides
+from weigh.pipeline.compare_notes import notes
+from weigh.pipeline.compare_rows import cells, flat_rows, percent, plain, points, signed, span
+from weigh.pipeline.conclusion import conclude, is_proportion
+from weigh.pipeline.matrix import MatrixReport, MatrixRow, compare_many
+from weigh.pipeline.matrix_rows import matrix_rows
+from weigh.pipeline.payload_grid import Blocks, Lens, lenses
+from weigh.pipeline.report_source import CachedDataset, Comparable, Source
+from weigh.pipeline.result_rows import summary_rows
+from weigh.pipeline.results import Totals, arm_questions, summarize_run
+from weigh.records.errors import DefinitionError
+from weigh.records.trial import join_spec
+from weigh.store.layout import Store
+
+NUMBERS = ("difference", "low", "high", "mde80", "ratio", "ratio_low", "ratio_high", "shift", "shift_low", "shift_high",
+           "mean_a", "mean_b", "lower_is_better", "verdict", "reason", "kind", "task", "group", "metric", "unit",
+           "approximate", "only_a", "only_b", "changed", "lost")  # fmt: skip
+RESULT = ("task", "metric", "suite", "n", "epochs", "score", "low", "high", "lower_is_better", "unit", "trials",
+          "failed", "outcomes", "tokens", "seconds", "cost", "missing", "shown", "interval_method")  # fmt: skip
+
+
+def result_blocks(
+    data: CachedDataset, source: Source, totals: Mapping[str, Totals], blocks: Blocks, failed: bool
+) -> dict[str, int]:
+    """Rows of `weigh results --metrics`, by lens, once for all questions and once (`|shared`) for those of all arms."""
+    arms = {(m.run.id, m.arm.id): i for i, m in enumerate(source.members)}
+    found: dict[str, int] = {}
+    for lens, same in lenses(failed):
+        if same.key in found:
+            found |= {lens.key: found[same.key], f"{lens.key}|shared": found[f"{same.key}|shared"]}
+            continue
+        keep = _shared(data, source, same)
+        for suffix, only in (("", None), ("|shared", keep)):
+            rows = []
+            for run in source.runs:
+                made = summarize_run(data, run, totals[run.id], errors=same.errors, level=same.level, keep=only)
+                primary = {(r.arm, r.task, r.metric): r.primary for r in made.rows}
+                rows += [
+                    {k: row[k] for k in RESULT}
+                    | {"arm": arms[row["run"], row["arm"]],
+                       "primary": primary[row["arm"], row["task"], row["metric"]]}
+                    for row in summary_rows([made], every_metric=True)
+                    if (row["run"], row["arm"]) in arms
+                ]  # fmt: skip
+            found[lens.key + suffix] = blocks.add(rows)
+    return found
+
+
+def _shared(data: CachedDataset, source: Source, lens: Lens) -> dict[tuple[str, str], set[str]]:
+    """By spec and metric: keys of the questions on which every arm that has the task has a value."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for member in source.members:
+        for task in member.run.tasks:
+            for metric in task.metrics:
+                at = (join_spec(task.name, task.variant), metric.name)
+                own = arm_questions(data, member.run, task, metric, member.arm.id, lens.errors)
+                keys = set(own.keys.astype(str).tolist())
+                found[at] = found[at] & keys if at in found else keys
+    return found
+
+
+def pair_blocks(
+    store: Store,
+    data: CachedDataset,
+    sides: Sequence[Comparable],
+    pairs: Sequence[tuple[int, int]],
+    metrics: Sequence[str | None],
+    fields: Mapping[str, tuple[str, ...]],
+    blocks: Blocks,
+    failed: bool,
+) -> dict[str, dict[str, dict[str, int]]]:
+    """Comparisons of two sides: by pair (`i,j`), then metric (empty for each task's first), then lens.
+
+    Args:
+        fields: Metadata fields that make subgroups, with the tasks that have them; under `lens|by:FIELD`.
+    """
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for i, j in pairs:
+        of_pair = found.setdefault(f"{i},{j}", {})
+        for metric in metrics:
+            of_metric = of_pair.setdefault(metric or "", {})
+            for lens, same in lenses(failed and metric not in COSTS):
+                if same.key not in of_metric:
+                    of_metric[same.key] = blocks.add(_pair(store, data, sides[i], sides[j], metric, same))
+                of_metric[lens.key] = of_metric[same.key]
+                for field, tasks in fields.items() if metric is None else ():
+                    key = f"{same.key}|by:{field}"
+                    if key not in of_metric:
+                        of_metric[key] = blocks.add(_pair(store, data, sides[i], sides[j], None, same, field, tasks))
+                    of_metric[f"{lens.key}|by:{field}"] = of_metric[key]
+    return found
+
+
+def _pair(
+    store: Store, data: CachedDataset, a: Comparable, b: Comparable, metric: str | None, lens: Lens,
+    by: str | None = None, tasks: tuple[str, ...] = (),
+) -> dict[str, Any]:  # fmt: skip
+    options = Options(metric=metric, alpha=lens.alpha, errors=lens.errors, bootstrap=False, by=by, tasks=tasks)
+    try:
+        report = compare_sides(store, data, a.side, b.side, options)
+    except DefinitionError as error:
+        return {"missing": str(error)}
+    return pair_block(report)
+
+
+def pair_block(report: Report) -> dict[str, Any]:
+    """One comparison as the page shows it: numbers for the chart, and the texts that the terminal prints."""
+    rows = flat_rows(report)
+    return {
+        "rows": [{k: row[k] for k in NUMBERS if row[k] is not None} | {"cells": cells(row)} for row in rows],
+        "notes": notes(report, rows),
+        "conclusion": conclude(report),
+    }
+
+
+def matrix_blocks(
+    store: Store, data: CachedDataset, source: Source, metrics: Sequence[str | None], blocks: Blocks, failed: bool
+) -> dict[str, dict[str, int]]:
+    """Every arm with every other: by metric, then lens (and `lens|shared`)."""
+    found: dict[str, dict[str, int]] = {}
+    sides = [source.side(i) for i in range(len(source.members))]
+    if len(sides) < 2:
+        return found
+    for metric in metrics:
+        of_metric = found.setdefault(metric or "", {})
+        for lens, same in lenses(failed and metric not in COSTS):
+            if same.key not in of_metric:
+                options = Options(metric=metric, alpha=same.alpha, errors=same.errors)
+                whole = _matrix(store, data, sides, options, False)
+                all_alike = "rows" in whole and not any(row["unpaired"] for row in whole["rows"])
+                shared = whole if all_alike else _matrix(store, data, sides, options, True)
+                of_metric[same.key], of_metric[f"{same.key}|shared"] = blocks.add(whole), blocks.add(shared)
+            of_metric[lens.key] = of_metric[same.key]
+            of_metric[f"{lens.key}|shared"] = of_metric[f"{same.key}|shared"]
+    return found
+
+
+def _matrix(store: Store, data: CachedDataset, sides: Sequence[Any], options: Options, shared: bool) -> dict[str, Any]:
+    try:
+        return matrix_block(compare_many(store, data, sides, options, shared=shared))
+    except DefinitionError as error:
+        return {"missing": str(error)}
+
+
+def matrix_block(report: MatrixReport) -> dict[str, Any]:
+    """Many arms as the page shows them; arms by their place in `names`."""
+    at = {name: i for i, name in enumerate(report.names)}
+    flat = matrix_rows(report)
+    return {"rows": [_matrix_row(row, at, [r for r in flat if _of(r, row)]) for row in report.rows]}
+
+
+def _of(flat: Mapping[str, Any], row: MatrixRow) -> bool:
+    return bool(flat["task"] == row.task and flat["kind"] == ("suite" if row.is_suite else "task"))
+
+
+def _matrix_row(row: MatrixRow, at: Mapping[str, int], flat: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    made: Any = row.matrix or row.costs
+    one, two = (percent, points) if is_proportion(row.metric) else (plain, signed)
+    return {
+        "task": row.task,
+        "metric": row.metric.name,
+        "suite": row.is_suite,
+        "lower": row.metric.lower_is_better,
+        "unpaired": {str(at[name]): n for name, n in row.unpaired.items()},
+        "arms": [
+            {"arm": at[name], "n": n, "score": None if mean is None else one(mean)}
+            for name, n, mean in zip(made.names, made.counts, made.means, strict=True)
+        ],
+        "tiers": [[at[name] for name in tier] for tier in made.tiers],
+        "pairs": [_matrix_pair(pair, at, one, two) for pair in flat],
+    }
+
+
+def _matrix_pair(pair: Mapping[str, Any], at: Mapping[str, int], one: Any, two: Any) -> dict[str, Any]:
+    shape = two if pair["ratio"] is None else signed
+    shown = {
+        "n": str(pair["n"]),
+        "a": None if pair["mean_a"] is None else one(pair["mean_a"]),
+        "b": None if pair["mean_b"] is None else one(pair["mean_b"]),
+        "difference": None if pair["difference"] is None else shape(pair["difference"]),
+        "flipped": None if pair["difference"] is None else shape(0.0 - pair["difference"]),
+        "interval": span(pair["low"], pair["high"], shape),
+        "ratio": None if pair["ratio"] is None else f"{pair['ratio']:.3f}",
+        "p": None if pair["p"] is None else show_p(pair["p"]),
+        "p_corrected": None if pair["p_corrected"] is None else show_p(pair["p_corrected"]),
+        "wins": None if pair["wins"] is None else f"{pair['wins']} / {pair['losses']} / {pair['ties']}",
+        "mde80": None if pair["mde80"] is None else one(pair["mde80"]),
+        "method": pair["method"],
+    }
+    return {
+        "a": at[pair["a"]], "b": at[pair["b"]], "verdict": pair["verdict"], "reason": pair["reason"], "p": pair["p"],
+        "difference": pair["difference"], "cells": {k: v for k, v in shown.items() if v is not None},
+    }  # fmt: skip
+
+
+def metrics_of(data: CachedDataset, source: Source) -> list[dict[str, Any]]:
+    """What arms can be compared by: each task's first metric (empty name), further metrics, costs that are known."""
+    found: list[dict[str, Any]] = [{"name": "", "label": "score (each task's first metric)", "cost": False}]
+    tasks = [task for run in source.runs for task in run.tasks]
+    first = {task.metrics[0].name for task in tasks if task.metrics}
+    more = dict.fromkeys(m.name for task in tasks for m in task.metrics[1:] if m.name not in first)
+    found += [{"name": name, "label": name, "cost": False} for name in more]
+    known = data.sql(
+        'select count(coalesce("new", cached, generated)) as tokens, count(seconds) as seconds, '
+        'count("new") filter (where "new" > 0) as "new", count(cached) filter (where cached > 0) as cached, '
+        "count(generated) filter (where generated > 0) as generated, count(cost) filter (where cost > 0) as cost, "
+        "count(turns) filter (where turns > 1) as turns, count(tool_calls) filter (where tool_calls > 0) as tool_calls "
+        "from trials"
+    )[0]
+    found += [
+        {"name": name, "label": name.replace("_", " "), "cost": True, "unit": metric.unit}
+        for name, metric in COSTS.items()
+        if known[name]
+    ]
+    return found
+
+
+def subgroup_fields(
+    instances: Sequence[Mapping[str, Any]], tasks: Sequence[str], most: int = 4, values: int = 8
+) -> dict[str, tuple[str, ...]]:
+    """Metadata fields with two to a few values, each on several questions, and the tasks that have them."""
+    seen: dict[tuple[str, int], list[str]] = {}
+    for one in instances:
+        for field, value in one.get("metadata", {}).items():
+            seen.setdefault((field, one["task"]), []).append(value)
+    fields: dict[str, list[str]] = {}
+    for (field, task), found in seen.items():
+        kinds = len(set(found))
+        if 2 <= kinds <= values and len(found) >= 2 * kinds:
+            fields.setdefault(field, []).append(tasks[task])
+    return {name: tuple(own) for name, own in list(fields.items())[:most]}

@@ -1,0 +1,226 @@
+"""The trials of a report as columns, and their whole records in chunks that are loaded when somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from weigh.pipeline.report_source import CachedDataset, Source
+from weigh.records.trial import OK, join_spec
+
+Traces = Literal["all", "failed", "none"]
+CHUNK_BYTES = 400_000
+"""Of records in one chunk, before compression: what a reader waits for when looking at one trial."""
+TEXT_BYTES = 2_400_000
+"""Of outputs kept in the index, for searching, before compression."""
+QUESTION = 600
+"""Characters of a question kept in the index."""
+
+_COLUMNS = """
+select run, arm, task, variant, instance_id, instance_digest, cluster, id, epoch, status, error_kind, error_message,
+       started, seconds, "new", cached, generated, cost, turns, tool_calls, scores, reused, record
+from trials order by task, variant, instance_digest, instance_id, epoch, run, arm, id
+"""
+NUMBERS = ("seconds", "new", "cached", "generated", "cost", "turns", "tool_calls")
+
+
+class _Instance(msgspec.Struct):
+    question: str = ""
+    gold_answer: Any = None
+    choices: list[str] = []
+    metadata: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
+
+
+class _Score(msgspec.Struct):
+    answer: str | None = None
+
+
+class _Call(msgspec.Struct):
+    name: str = ""
+
+
+class _Output(msgspec.Struct):
+    text: str = ""
+    tool_calls: list[_Call] = []
+
+
+class _Trajectory(msgspec.Struct):
+    output: _Output
+
+
+class _Brief(msgspec.Struct):
+    """The part of a trial that the index holds."""
+
+    instance: _Instance
+    scores: dict[str, _Score] = {}
+    trajectory: _Trajectory | None = None
+
+
+_decode = msgspec.json.Decoder(_Brief).decode
+
+
+class Chunk(msgspec.Struct, frozen=True, kw_only=True):
+    """Neighbouring trials as one JSON array."""
+
+    first: int
+    count: int
+    data: bytes
+
+
+class Texts:
+    """Texts kept once, by place."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+        self._places: dict[str, int] = {}
+
+    def add(self, text: str | None) -> int:
+        """The place of the text; -1 for none."""
+        if text is None:
+            return -1
+        place = self._places.get(text)
+        if place is None:
+            place = self._places[text] = len(self.kept)
+            self.kept.append(text)
+        return place
+
+
+class Trials(msgspec.Struct, kw_only=True):
+    """The columns, one entry a trial, ordered by question.
+
+    Attributes:
+        columns: Numbers and places in `texts`, `instances`; arms and tasks by their place in the source.
+        instances: The questions.
+        chunks: Where records lie; empty without traces.
+        cut: Outputs longer than this are cut in the index; None when none is.
+        unscored: Trials of which a scorer failed.
+    """
+
+    columns: dict[str, list[Any]]
+    scores: dict[str, list[float | None]]
+    texts: list[str]
+    instances: list[dict[str, Any]]
+    chunks: list[Chunk]
+    cut: int | None
+    unscored: int = 0
+
+
+def collect_trials(data: CachedDataset, source: Source, tasks: Sequence[str], traces: Traces) -> Trials:
+    """Read every trial once."""
+    arms = {(m.run.id, m.arm.id): i for i, m in enumerate(source.members)}
+    specs = {spec: i for i, spec in enumerate(tasks)}
+    total = int(data.sql("select count(*) as n from trials")[0]["n"])
+    limit = max(80, min(4_000, TEXT_BYTES // max(1, total)))
+    texts = Texts()
+    names = ("id", "arm", "task", "instance", "epoch", "status", "error", "answer", "output", "chunk", *NUMBERS)
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    scores: dict[str, list[float | None]] = {}
+    instances: list[dict[str, Any]] = []
+    places: dict[tuple[str, str, str], int] = {}
+    chunker = _Chunker()
+    cut = False
+    count = unscored = 0
+    for row in data.stream(_COLUMNS):
+        arm = arms.get((row["run"], row["arm"]))
+        if arm is None:
+            continue
+        brief = _decode(row["record"])
+        spec = join_spec(row["task"], row["variant"] or "")
+        where = (spec, row["instance_digest"], row["instance_id"])
+        if where not in places:
+            places[where] = len(instances)
+            instances.append(_instance(specs[spec], row, brief.instance))
+        said = _said(brief, row["scores"])
+        cut = cut or len(said[0]) > limit
+        values = (
+            row["id"], arm, specs[spec], places[where], row["epoch"], texts.add(row["status"]),
+            texts.add(_error(row)), texts.add(said[1]), texts.add(said[0][:limit]),
+            chunker.add(row["record"]) if _wanted(traces, row["status"]) else -1, *(row[n] for n in NUMBERS),
+        )  # fmt: skip
+        for name, value in zip(names, values, strict=True):
+            columns[name].append(value)
+        for scorer, number in (row["scores"] or {}).items():
+            scores.setdefault(scorer, [None] * count).append(number)
+        count += 1
+        unscored += None in (row["scores"] or {}).values()
+        for own in scores.values():
+            if len(own) < count:
+                own.append(None)
+    return Trials(
+        columns=columns, scores=scores, texts=texts.kept, instances=instances, chunks=chunker.finish(),
+        cut=limit if cut else None, unscored=unscored,
+    )  # fmt: skip
+
+
+def _wanted(traces: Traces, status: str) -> bool:
+    return traces == "all" or (traces == "failed" and status != OK)
+
+
+def _error(row: dict[str, Any]) -> str | None:
+    return f"{row['error_kind']}: {row['error_message']}"[:300] if row["error_kind"] else None
+
+
+def _said(brief: _Brief, scores: Any) -> tuple[str, str | None]:
+    """The output, and what a scorer took to be the answer (the first that took anything)."""
+    taken = next((s.answer for s in brief.scores.values() if s.answer is not None), None)
+    output = brief.trajectory.output if brief.trajectory else None
+    text = output.text if output else ""
+    if output and output.tool_calls and not text:
+        text = "calls " + ", ".join(call.name for call in output.tool_calls)
+    return text, taken
+
+
+def _instance(task: int, row: dict[str, Any], instance: _Instance) -> dict[str, Any]:
+    gold, options = instance.gold_answer, instance.choices
+    if isinstance(gold, int) and not isinstance(gold, bool) and 0 <= gold < len(options):
+        gold = f"{gold}: {options[gold]}"
+    question = instance.question or _first_text(instance.inputs)
+    made: dict[str, Any] = {"id": row["instance_id"], "task": task, "question": question[:QUESTION]}
+    if gold is not None:
+        made["target"] = str(gold)[:QUESTION]
+    if row["cluster"] is not None:
+        made["cluster"] = row["cluster"]
+    plain = {k: v for k, v in instance.metadata.items() if isinstance(v, str | int | float | bool)}
+    if plain:
+        made["metadata"] = {k: str(v)[:120] for k, v in plain.items()}
+    return made
+
+
+def _first_text(inputs: dict[str, Any]) -> str:
+    return next((v for v in inputs.values() if isinstance(v, str)), "")
+
+
+class _Chunker:
+    """Cuts records into chunks; `add` gives the number of the chunk that a record goes into."""
+
+    def __init__(self) -> None:
+        self._chunks: list[Chunk] = []
+        self._held: list[str] = []
+        self._size = 0
+        self._first = 0
+
+    def add(self, record: str) -> int:
+        if self._held and self._size + len(record) > CHUNK_BYTES:
+            self._close()
+        self._held.append(record)
+        self._size += len(record)
+        return len(self._chunks)
+
+    def _close(self) -> None:
+        data = ("[" + ",".join(self._held) + "]").encode()
+        self._chunks.append(Chunk(first=self._first, count=len(self._held), data=data))
+        self._first += len(self._held)
+        self._held, self._size = [], 0
+
+    def finish(self) -> list[Chunk]:
+        if self._held:
+            self._close()
+        return self._chunks
+
+
+def records(chunks: Sequence[Chunk]) -> Iterator[bytes]:
+    """The chunks' data in order."""
+    return (chunk.data for chunk in chunks)
