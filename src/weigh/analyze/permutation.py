@@ -8,6 +8,8 @@ is McNemar's exact test. Source: Fisher 1935, section 21; Pitman 1937.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 import numpy as np
 
@@ -37,8 +39,15 @@ class SignFlip(msgspec.Struct, frozen=True):
 def sign_flip(units: Floats, *, seed: int = 0, monte_carlo: bool = True) -> SignFlip:
     """Two-sided sign-flip test of "the sum of `units` is 0 because each is as likely to be negative".
 
-    A unit is a question's difference, or the sum over a cluster of them. Units that are 0 change nothing.
+    A unit is a question's difference, or the sum over a cluster of them. Units that are 0 change nothing. The last
+    answers are remembered: a report asks for the same test at several levels.
     """
+    return _flip(np.ascontiguousarray(units, dtype=np.float64).tobytes(), seed, monte_carlo)
+
+
+@lru_cache(maxsize=256)
+def _flip(data: bytes, seed: int, monte_carlo: bool) -> SignFlip:
+    units: Floats = np.frombuffer(data, dtype=np.float64)
     size = np.abs(units)
     largest = float(size.max()) if size.size else 0.0
     keep = size > 1e-12 * largest

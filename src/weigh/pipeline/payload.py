@@ -15,7 +15,7 @@ from weigh._version import __version__
 from weigh.pipeline.payload_costs import cost_rows, marker_names
 from weigh.pipeline.payload_grid import ERRORS, LEVELS, Blocks, plain
 from weigh.pipeline.payload_numbers import matrix_blocks, metrics_of, pair_blocks, result_blocks, subgroup_fields
-from weigh.pipeline.payload_runs import coverage_rows, run_rows, task_rows
+from weigh.pipeline.payload_runs import coverage_rows, host_names, marker_descriptions, run_rows, task_rows
 from weigh.pipeline.payload_trials import Chunk, Traces, collect_trials
 from weigh.pipeline.report_source import CachedDataset, Source, comparables, find_source, open_source, pairs_of
 from weigh.pipeline.results import arm_totals
@@ -32,11 +32,15 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         index: JSON: everything but the whole records of trials.
         chunks: Records in the order of the index, for `traces`.
+        title: Of the report.
+        hosts: Names of machines that runs recorded; they are somebody's own.
         trials, arms: How many.
     """
 
     index: bytes
     chunks: tuple[Chunk, ...]
+    title: str
+    hosts: tuple[str, ...]
     trials: int
     arms: int
 
@@ -58,6 +62,7 @@ def build_payload(store: Store, words: Sequence[str] = (), *, traces: Traces = "
 def _build(
     store: Store, data: CachedDataset, source: Source, words: Sequence[str], traces: Traces, title: str
 ) -> Payload:
+    title = title or " · ".join(dict.fromkeys(run.name for run in source.runs))
     tasks = task_rows(source)
     specs = [task["spec"] for task in tasks]
     trials = collect_trials(data, source, specs, traces)
@@ -65,7 +70,8 @@ def _build(
     failed = bool(statuses & {"error", "empty"}) or trials.unscored > 0
     totals = {run.id: arm_totals(data, run.id) for run in source.runs}
     metrics = metrics_of(data, source)
-    names: list[str | None] = [m["name"] or None for m in metrics]
+    # The parts of `tokens` are shown per arm and not compared: the command line does that for whom it matters.
+    names: list[str | None] = [m["name"] or None for m in metrics if m["name"] not in ("new", "cached", "generated")]
     markers = marker_names(data)
     blocks = Blocks()
     sides = comparables(source)
@@ -75,7 +81,7 @@ def _build(
         "format": FORMAT,
         "weigh": __version__,
         "made": time.time(),
-        "title": title or " · ".join(dict.fromkeys(run.name for run in source.runs)),
+        "title": title,
         "words": list(words),
         "store": store.path.name,
         "levels": [f"{level:g}" for level in LEVELS],
@@ -89,6 +95,7 @@ def _build(
         "tasks": tasks,
         "metrics": metrics,
         "markers": markers,
+        "marker_descriptions": marker_descriptions(source),
         "results": result_blocks(data, source, totals, blocks, failed),
         "costs": cost_rows(data, source, specs, [m["name"] for m in metrics if m["cost"]], markers),
         "sides": [{"label": s.label, "word": s.word, "arms": list(s.arms), "axis": s.axis} for s in sides],
@@ -110,6 +117,8 @@ def _build(
     return Payload(
         index=msgspec.json.encode(value, enc_hook=plain),
         chunks=tuple(trials.chunks),
+        title=title,
+        hosts=host_names(store, source),
         trials=len(trials.columns["id"]),
         arms=len(source.members),
     )

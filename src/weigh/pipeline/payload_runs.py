@@ -132,3 +132,19 @@ def task_rows(source: Source) -> list[dict[str, Any]]:
                 "num_instances": task.num_instances, "licence": task.licence, "source": task.source,
             }  # fmt: skip
     return list(found.values())
+
+
+def marker_descriptions(source: Source) -> dict[str, str]:
+    """What each marker of the tasks means, by the name of its score."""
+    return {m.scorer: m.description for run in source.runs for task in run.tasks for m in task.markers if m.description}
+
+
+def host_names(store: Store, source: Source) -> tuple[str, ...]:
+    """Names of the machines that executed the runs."""
+    found: dict[str, None] = {}
+    for run in source.runs:
+        for one in store.open(run.id).invocations():
+            host = one.provenance.get("host")
+            if isinstance(host, dict) and host.get("name"):
+                found[str(host["name"])] = None
+    return tuple(found)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from weigh.pipeline.diff import natural
 from weigh.pipeline.report_source import CachedDataset, Source
 from weigh.records.trial import OK, join_spec
 
@@ -149,10 +150,19 @@ def collect_trials(data: CachedDataset, source: Source, tasks: Sequence[str], tr
         for own in scores.values():
             if len(own) < count:
                 own.append(None)
+    _in_natural_order(columns, instances)
     return Trials(
         columns=columns, scores=scores, texts=texts.kept, instances=instances, chunks=chunker.finish(),
         cut=limit if cut else None, unscored=unscored,
     )  # fmt: skip
+
+
+def _in_natural_order(columns: dict[str, list[Any]], instances: list[dict[str, Any]]) -> None:
+    """Questions as a person counts them: by task, q2 before q10."""
+    order = sorted(range(len(instances)), key=lambda i: (instances[i]["task"], natural(instances[i]["id"])))
+    rank = {place: i for i, place in enumerate(order)}
+    instances[:] = [instances[i] for i in order]
+    columns["instance"] = [rank[i] for i in columns["instance"]]
 
 
 def _wanted(traces: Traces, status: str) -> bool:

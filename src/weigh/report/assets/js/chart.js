@@ -1,0 +1,109 @@
+// Charts: the specification of charts.json, filled in by the rule that Python uses for paper, drawn by Vega-Lite.
+
+const VERDICTS = ["better", "worse", "equivalent", "unresolved", "withheld"];
+const SHAPES = ["triangle-up", "triangle-down", "square", "circle", "cross"];
+export const PERCENT = ".0%", PLAIN = ",~f", COUNT = "~s";
+export const POINTS = "datum.value == 0 ? '0' : format(100 * datum.value, '+~g')";
+export const SIGNED = "datum.value == 0 ? '0' : format(datum.value, '+~g')";
+
+let templates = null;
+let drawn = [];
+let ready = [];
+
+function charts() {
+  templates = templates || JSON.parse(document.getElementById("charts").textContent);
+  return templates;
+}
+
+export function isDark() {
+  return document.documentElement.dataset.theme === "dark";
+}
+
+export function colours() {
+  return charts().themes[isDark() ? "dark" : "light"];
+}
+
+export function colour(index) {
+  const all = colours().category;
+  return all[index % all.length];
+}
+
+function fill(template, values) {
+  if (typeof template === "string" && template.startsWith("$")) {
+    const name = template.slice(1);
+    if (!(name in values)) throw new Error(`the chart lacks a value for ${name}`);
+    return values[name];
+  }
+  if (Array.isArray(template)) return template.map((part) => fill(part, values));
+  if (template !== null && typeof template === "object") {
+    return Object.fromEntries(Object.entries(template).map(([key, part]) => [key, fill(part, values)]));
+  }
+  return template;
+}
+
+function specification(name, tables, values) {
+  const own = colours();
+  const whole = {
+    ...own, verdicts: VERDICTS, verdict_shapes: SHAPES, verdict_colours: VERDICTS.map((v) => own[v]),
+    width: 520, zero: false, grid: true, legend: null, format: PLAIN, ...values,
+  };
+  return { datasets: tables, config: fill(charts().config, whole), ...fill(charts().charts[name], whole) };
+}
+
+export function legend(series) {
+  return series.length > 1 ? { columns: window.innerWidth < 760 ? 1 : Math.min(3, series.length) } : null;
+}
+
+export function verdictLegend(rows) {
+  return { values: VERDICTS.filter((v) => rows.some((row) => row.verdict === v)) };
+}
+
+// Draw into an element. The libraries come after the page's own script, so the first charts wait for them.
+export function draw(element, name, tables, values) {
+  if (!element.isConnected) return;  // another view was chosen meanwhile
+  if (!window.vega || !window.vega.expressionInterpreter) {
+    ready.push(() => draw(element, name, tables, values));
+    return;
+  }
+  const room = Math.max(220, element.clientWidth || element.parentElement.clientWidth || 520);
+  // The names of rows stand left of the plot; what is left is the plot's.
+  const width = values.width || Math.max(180, Math.min(680, room) - (values.labels || 190));
+  const made = window.vegaLite.compile(specification(name, tables, { ...values, width })).spec;
+  const view = new window.vega.View(window.vega.parse(made, null, { ast: true }), {
+    renderer: "svg", expr: window.vega.expressionInterpreter, container: element, hover: false,
+  });
+  drawn.push(view);
+  element.setAttribute("role", "img");
+  element.setAttribute("aria-label", values.description);
+  view.runAsync().then(() => {
+    // One picture with one description: the numbers are in a table beside it, which a screen reader can walk.
+    for (const part of element.querySelectorAll("[role], [aria-roledescription]")) {
+      for (const name of ["role", "aria-roledescription", "aria-label"]) part.removeAttribute(name);
+    }
+    element.setAttribute("data-drawn", "yes");
+  });
+}
+
+export function librariesLoaded() {
+  const todo = ready;
+  ready = [];
+  for (const work of todo) work();
+}
+
+export function forget() {
+  for (const view of drawn) view.finalize();
+  drawn = [];
+  ready = [];
+}
+
+export function place(className = "chart") {
+  const element = document.createElement("div");
+  element.className = className;
+  return element;
+}
+
+// Draw once the element is in the page, so that its width is known.
+export function later(element, name, tables, values) {
+  queueMicrotask(() => draw(element, name, tables, values));
+  return element;
+}

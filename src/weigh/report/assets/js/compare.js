@@ -1,0 +1,173 @@
+// Compare: every arm with every other as a matrix, then two of them with their evidence.
+
+import { arms, swatch } from "./controls.js";
+import { POINTS, SIGNED, later, place, verdictLegend } from "./chart.js";
+import { choice, empty, h, plural, table } from "./dom.js";
+import { block, payload } from "./payload.js";
+import { fresh, get, lens, set } from "./state.js";
+
+export function compare(main) {
+  const data = payload();
+  main.append(h("h1", {}, "Compare"));
+  if (data.arms.length < 2) {
+    return main.append(empty("One arm cannot be compared. Put another run into the report: weigh report RUN OTHER."));
+  }
+  const metric = get("metric") in data.matrix ? get("metric") : "";
+  main.append(h("div", { className: "row" }, choice("by", data.metrics.filter((m) => m.name in data.matrix).map((m) => [m.name, m.label]), metric, (value) => set({ metric: value }))));
+  if (data.arms.length > 2) main.append(...matrix(metric));
+  main.append(...two(metric));
+}
+
+function sides() {
+  const data = payload();
+  const known = (i) => i !== "" && data.sides[Number(i)] !== undefined;
+  const a = known(get("a")) ? Number(get("a")) : 0;
+  const b = known(get("b")) && Number(get("b")) !== a ? Number(get("b")) : data.sides.findIndex((s, i) => i !== a && s.axis === data.sides[a].axis);
+  return [a, b];
+}
+
+function two(metric) {
+  const data = payload();
+  const [a, b] = sides();
+  const options = data.sides.map((s, i) => [i, s.axis ? `${s.label} (${plural(s.arms.length, "arm")})` : s.label]);
+  const bar = h("div", { className: "row" },
+    choice("A", options, a, (value) => set({ a: value })), choice("B", options, b, (value) => set({ b: value })),
+    h("button", { type: "button", onclick: () => set({ a: b, b: a }) }, "Swap"),
+    subgroupChoice(metric));
+  const parts = [h("h2", {}, `${data.sides[b].label} against ${data.sides[a].label}`), bar];
+  const [low, high] = a < b ? [a, b] : [b, a];
+  const found = data.pairs[`${low},${high}`];
+  const command = `weigh compare '${data.sides[a].word}' '${data.sides[b].word}'${metric ? ` --metric ${metric}` : ""}${get("level") === "0.95" ? "" : ` --alpha ${Number((1 - get("level")).toFixed(10))}`}${get("errors") === "zero" ? " --errors zero" : ""}`;
+  if (a > b && found) {
+    return [...parts, h("p", { className: "soft" }, "The report holds this pair in the other order. ", h("a", { href: "#", onclick: (e) => { e.preventDefault(); set({ a: b, b: a }); } }, "Show it so"), ", or type:"), h("pre", {}, command)];
+  }
+  const field = data.fields[get("by")] && metric === "" ? get("by") : "";
+  const made = found && block(found[metric], lens() + (field ? `|by:${field}` : ""));
+  if (!made) return [...parts, empty("This pair is not in the report: sides of one kind are compared, and pairs that differ on fewest axes first. The command line compares any two:"), h("pre", {}, command)];
+  if (made.missing) return [...parts, empty(`Not compared: ${made.missing}.`), h("pre", {}, command)];
+  parts.push(h("p", { className: "lead", id: "conclusion" }, field ? `Subgroups by ${field}; the conclusion over whole tasks is without them.` : made.conclusion));
+  const shown = field ? made.rows.filter((r) => r.kind === "group") : made.rows;
+  for (const group of unitGroups(shown)) parts.push(forest(group, metric));
+  parts.push(pairTable(shown), h("ul", { className: "notes" }, made.notes.map((line) => h("li", {}, line))));
+  parts.push(h("p", {}, h("a", { href: fresh({ view: "questions", a, b }) }, "Question by question"), " · the same in the terminal:"), h("pre", { id: "command" }, command + (field ? data.fields[field].map((t) => ` -t ${t}`).join("") + ` --by ${field}` : "")));
+  return parts;
+}
+
+function subgroupChoice(metric) {
+  const fields = Object.keys(payload().fields);
+  if (!fields.length || metric) return null;
+  return choice("subgroups", [["", "none"], ...fields.map((f) => [f, f])], get("by"), (value) => set({ by: value }));
+}
+
+// Rows whose differences can share an axis: the same unit, or ratios.
+function unitGroups(rows) {
+  const groups = new Map();
+  for (const row of rows) {
+    if (row.kind === "given" || (row.difference === undefined && row.ratio === undefined)) continue;
+    const key = row.ratio !== undefined ? "ratio" : row.unit || "plain";
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(row);
+  }
+  return [...groups.values()];
+}
+
+function forest(rows) {
+  const ratio = rows[0].ratio !== undefined;
+  const points = rows[0].unit === "proportion";
+  const name = (r) => (r.kind === "group" ? `${r.task}: ${r.group}` : r.task);
+  const marks = rows.map((r) => ({
+    row: name(r), value: ratio ? r.ratio : r.difference, low: (ratio ? r.ratio_low : r.low) ?? null, high: (ratio ? r.ratio_high : r.high) ?? null, verdict: r.verdict,
+    band_low: !ratio && r.mde80 !== undefined ? -r.mde80 : null, band_high: !ratio && r.mde80 !== undefined ? r.mde80 : null,
+    label: `${name(r)}: ${ratio ? `${r.cells.ratio} times` : r.cells.difference}, ${(ratio ? r.cells.ratio_interval : r.cells.interval) || "no interval"}; B is ${r.verdict}`,
+  }));
+  const lower = rows[0].lower_is_better;
+  const title = ratio ? "B / A (below 1: B is cheaper)" : `B - A${points ? ", percentage points" : ""}${lower ? " (below 0: B is better)" : ""}`;
+  return h("figure", { style: { margin: "0" } },
+    later(place(), "forest", { rows: marks }, { null: ratio ? 1 : 0, label_expr: ratio ? "format(datum.value, '~g')" : points ? POINTS : SIGNED, x_title: title, legend: verdictLegend(marks),
+      description: "Differences with intervals, task by task; the table below has the numbers" }),
+    ratio ? null : h("figcaption", { className: "soft" }, "Grey band: differences too small to show 4 times in 5 with this many questions (MDE80)."));
+}
+
+function pairTable(rows) {
+  const level = `${100 * get("level")} %`;
+  const cell = (key) => (r) => r.cells[key];
+  return table([
+    { title: "task", cell: (r) => r.cells.task },
+    { title: "metric", cell: cell("metric") },
+    { title: "n", number: true, cell: cell("n") },
+    { title: "A", number: true, cell: cell("a") },
+    { title: "B", number: true, cell: cell("b") },
+    { title: "B - A", number: true, cell: cell("difference") },
+    { title: `${level} interval`, number: true, cell: cell("interval") },
+    { title: "B / A", number: true, cell: cell("ratio") },
+    { title: `${level} of it`, number: true, cell: cell("ratio_interval") },
+    { title: "shift", number: true, cell: cell("shift") },
+    { title: `${level} of it`, number: true, cell: cell("shift_interval") },
+    { title: "p", number: true, cell: cell("p") },
+    { title: "p Holm", number: true, cell: cell("p_corrected") },
+    { title: "won / lost / tied", number: true, cell: cell("wins") },
+    { title: "MDE80", number: true, cell: cell("mde80"), about: "the smallest difference that would have shown 4 times in 5" },
+    { title: "q", number: true, cell: cell("q"), about: "questions there were / questions needed to show a difference like the one seen" },
+    { title: "B is", cell: (r) => h("span", { className: r.verdict, title: r.reason }, r.verdict) },
+  ], rows, { rowClass: (r) => (r.kind === "given" || r.kind === "group" ? "sub" : r.kind === "suite" || r.kind === "total" ? "total" : null), caption: "The paired comparison" });
+}
+
+function matrix(metric) {
+  const data = payload();
+  const made = block(data.matrix[metric], lens() + (get("shared") === "1" ? "|shared" : ""));
+  if (!made) return [];
+  if (made.missing) return [empty(`No matrix: ${made.missing}.`)];
+  const row = made.rows.find((r) => r.task === get("task")) || made.rows.find((r) => r.suite) || made.rows[0];
+  const shown = arms();
+  const order = [...row.tiers.flat(), ...row.arms.map((x) => x.arm).filter((i) => !row.tiers.flat().includes(i))].filter((i) => shown.includes(i));
+  const pairOf = (i, j) => row.pairs.find((p) => (p.a === i && p.b === j) || (p.a === j && p.b === i));
+  const [a, b] = sides();
+  const head = h("tr", {}, h("td", {}), h("th", { scope: "col" }, "score"), order.map((j) => h("th", { scope: "col" }, data.arms[j].label)));
+  const body = order.map((i) => h("tr", {}, h("th", { scope: "row" }, swatch(i), data.arms[i].label),
+    h("td", { className: "n" }, (row.arms.find((x) => x.arm === i) || {}).score || "-"),
+    order.map((j) => h("td", {}, i === j ? h("span", { className: "cell self", "aria-hidden": "true" }, "") : matrixCell(pairOf(i, j), i, j, a, b, row)))));
+  const chosen = pairOf(a, b);
+  return [h("div", { className: "row" }, choice("on", made.rows.map((r) => [r.task, r.suite ? `${r.task} (suite)` : r.task]), row.task, (value) => set({ task: value }))),
+    h("div", { className: "scroll", tabindex: 0, role: "group", "aria-label": "Matrix of arms" }, h("table", { className: "matrix" }, h("thead", {}, head), h("tbody", {}, body))),
+    h("p", { className: "soft" }, "Each cell: the arm of its row minus that of its column, on the questions that both have. Blue: the row leads; orange: the column; stronger: better resolved. Hatched: the evidence cannot tell. Choose a cell for its evidence."),
+    row.tiers.length ? h("p", {}, "Tiers that the evidence does not separate: ", row.tiers.map((t) => t.filter((i) => shown.includes(i)).map((i) => data.arms[i].label).join(", ")).filter(Boolean).map((t, i) => `${i + 1}. ${t}`).join("; "), ".") : null,
+    chosen ? matrixEvidence(chosen, row) : null].filter(Boolean);
+}
+
+function matrixCell(pair, i, j, a, b, row) {
+  const data = payload();
+  if (!pair) return h("span", { className: "cell unsure" }, "-");
+  const flipped = pair.b !== i;
+  const sure = pair.verdict === "better" || pair.verdict === "worse";
+  const leads = (pair.verdict === "better") !== flipped;
+  // Strength from the corrected p: at its threshold just visible, at a ten-thousandth full.
+  const p = pair.p === null ? 1 : Math.max(pair.p, 1e-5);
+  const strength = Math.round(16 + 44 * Math.min(1, -Math.log10(p) / 5));
+  const word = pair.cells.ratio !== undefined ? `${pair.cells.difference ?? "-"}` : flipped ? pair.cells.flipped : pair.cells.difference;
+  const shown = pair.cells.ratio !== undefined && flipped ? pair.cells.flipped : word;
+  const told = pair.verdict === "withheld" ? "no verdict" : !sure ? "cannot tell" : leads ? "leads" : "trails";
+  return h("button", {
+    type: "button", className: `cell ${sure ? (leads ? "lead-b" : "lead-a") : "unsure"}`, style: sure ? { "--strength": `${strength}%` } : {},
+    "aria-pressed": (i === a && j === b) || (i === b && j === a) ? "true" : "false",
+    "aria-label": `${data.arms[i].label} against ${data.arms[j].label} on ${row.task}: ${shown || "no number"}, ${told}`,
+    onclick: () => set({ a: Math.min(i, j), b: Math.max(i, j) }, { keep: false }),
+  }, shown || "-", h("small", {}, told));
+}
+
+function matrixEvidence(pair, row) {
+  const data = payload();
+  return h("div", { id: "evidence" }, h("h3", {}, `${data.arms[pair.b].label} against ${data.arms[pair.a].label} on ${row.task}`), table([
+    { title: "n", number: true, cell: (p) => p.cells.n },
+    { title: data.arms[pair.a].label, number: true, cell: (p) => p.cells.a },
+    { title: data.arms[pair.b].label, number: true, cell: (p) => p.cells.b },
+    { title: pair.cells.ratio ? "shift" : "difference", number: true, cell: (p) => p.cells.difference },
+    { title: `${100 * get("level")} % interval`, number: true, cell: (p) => p.cells.interval },
+    { title: "ratio", number: true, cell: (p) => p.cells.ratio },
+    { title: "p", number: true, cell: (p) => p.cells.p },
+    { title: "p corrected", number: true, cell: (p) => p.cells.p_corrected, about: "for all pairs of all tasks" },
+    { title: "won / lost / tied", number: true, cell: (p) => p.cells.wins },
+    { title: "MDE80", number: true, cell: (p) => p.cells.mde80 },
+    { title: "verdict", cell: (p) => h("span", { className: p.verdict }, p.verdict) },
+    { title: "why", cell: (p) => p.reason },
+  ], [pair], { caption: "Evidence of the chosen cell" }));
+}

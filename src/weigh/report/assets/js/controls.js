@@ -1,0 +1,51 @@
+// The controls that all views share: arms, tasks, confidence, failed trials, shared questions.
+
+import { choice, check, h, replace } from "./dom.js";
+import { colour } from "./chart.js";
+import { payload } from "./payload.js";
+import { chosen, get, set } from "./state.js";
+
+export function arms() {
+  return chosen("arms", payload().arms.length);
+}
+
+export function tasks() {
+  return chosen("tasks", payload().tasks.length);
+}
+
+export function swatch(arm) {
+  return h("span", { className: "swatch", style: { background: colour(arm) }, "aria-hidden": "true" });
+}
+
+export function armName(arm) {
+  return h("span", {}, swatch(arm), payload().arms[arm].label);
+}
+
+function several(title, name, labels, colours) {
+  const now = chosen(name, labels.length);
+  if (labels.length < 2) return null;
+  const boxes = labels.map((label, i) => check(h("span", {}, colours ? swatch(i) : null, label), now.includes(i), (on) => {
+    const next = on ? [...now, i].sort((a, b) => a - b) : now.filter((k) => k !== i);
+    set({ [name]: next.length === labels.length || !next.length ? "" : next.join("."), open: name });
+  }));
+  return h("details", { className: "choose", open: get("open") === name, ontoggle: (event) => {
+    if (!event.target.open && get("open") === name) set({ open: "" }, { quiet: true });
+  } },
+  h("summary", {}, `${title}: ${now.length === labels.length ? "all" : `${now.length} of ${labels.length}`}`),
+  h("div", {}, boxes, h("button", { type: "button", onclick: () => set({ [name]: "", open: "" }) }, "All of them")));
+}
+
+export function drawControls(element, wanted) {
+  const data = payload();
+  const parts = {
+    arms: () => several("arms", "arms", data.arms.map((a) => a.label), true),
+    tasks: () => several("tasks", "tasks", data.tasks.map((t) => t.spec), false),
+    level: () => choice("confidence", data.levels.map((l) => [l, `${100 * l} %`]), get("level"), (level) => set({ level })),
+    errors: () => data.failed
+      ? choice("failed trials", [["exclude", "left out"], ["zero", "count as 0"]], get("errors"), (errors) => set({ errors }))
+      : h("span", { className: "soft" }, "no trial failed"),
+    shared: () => data.arms.length > 1 ? check("only questions that all arms have", get("shared") === "1", (on) => set({ shared: on ? "1" : "" })) : null,
+  };
+  const made = wanted.map((name) => parts[name]()).filter(Boolean);
+  replace(element, made);
+}

@@ -1,0 +1,110 @@
+// The page: opens the payload, draws the chosen view, listens to keys.
+
+import { compare } from "./compare.js";
+import { drawControls } from "./controls.js";
+import { forget, isDark, librariesLoaded } from "./chart.js";
+import { coverage } from "./coverage.js";
+import { h, replace } from "./dom.js";
+import { overview } from "./overview.js";
+import { config, payload, setPayload, unpack } from "./payload.js";
+import { questions } from "./questions.js";
+import { runView, when } from "./run.js";
+import { fresh, get, start } from "./state.js";
+import { tasksView } from "./tasks.js";
+import { trace } from "./trace.js";
+
+const VIEWS = [
+  ["overview", "Overview", overview, ["arms", "tasks", "level", "errors", "shared"]],
+  ["compare", "Compare", compare, ["arms", "level", "errors", "shared"]],
+  ["questions", "Questions", questions, ["tasks", "errors"]],
+  ["trace", "Trace", trace, []],
+  ["coverage", "Coverage", coverage, ["arms", "tasks"]],
+  ["tasks", "Tasks", tasksView, ["arms"]],
+  ["run", "Run", runView, []],
+];
+let focused = "";
+
+function draw() {
+  const begun = performance.now();
+  const [name, title, view, controls] = VIEWS.find(([key]) => key === get("view")) || VIEWS[0];
+  const main = document.getElementById("main");
+  const active = document.activeElement && document.activeElement.id;
+  forget();
+  window.weighQuestions = window.weighTrace = window.weighTasks = null;
+  replace(document.getElementById("views"), VIEWS.map(([key, label], i) => h("a", { href: fresh({ view: key, a: get("a"), b: get("b") }), "aria-current": key === name ? "page" : null, title: `key ${i + 1}` }, label)));
+  drawControls(document.getElementById("controls"), controls);
+  replace(main);
+  view(main);
+  document.title = `${title} · ${payload().title}`;
+  const same = focused === name;
+  focused = name;
+  if (!same && begun > 2000) window.scrollTo(0, 0);
+  if (same && active && document.getElementById(active)) document.getElementById(active).focus();
+  requestAnimationFrame(() => { document.documentElement.dataset.view = name; document.documentElement.dataset.took = (performance.now() - begun).toFixed(1); });
+}
+
+function theme(next) {
+  document.documentElement.dataset.theme = next;
+  try { localStorage.setItem("weigh-theme", next); } catch { /* a page from a disk may have no storage */ }
+}
+
+function keys(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
+  if (event.key === "Escape" && typing) return event.target.blur();
+  if (typing) return;
+  const number = Number(event.key);
+  if (number >= 1 && number <= VIEWS.length) { location.hash = fresh({ view: VIEWS[number - 1][0], a: get("a"), b: get("b") }); return event.preventDefault(); }
+  const by = event.key === "j" || event.key === "n" ? 1 : event.key === "k" || event.key === "p" ? -1 : 0;
+  if (by && window.weighQuestions) window.weighQuestions.move(by);
+  else if (by && window.weighTrace) window.weighTrace.step(by);
+  else if (by && window.weighTasks) window.weighTasks.step(by);
+  else if (event.key === "t" && window.weighQuestions) window.weighQuestions.trace();
+  else if (event.key === "/" && document.getElementById("search")) { document.getElementById("search").focus(); event.preventDefault(); }
+}
+
+function show(value) {
+  setPayload(value);
+  document.getElementById("title").textContent = value.title;
+  document.getElementById("made").textContent = `${value.trials.id.length.toLocaleString("en")} trials · ${when(value.made)}`;
+}
+
+async function open() {
+  let remembered = null;
+  try { remembered = localStorage.getItem("weigh-theme"); } catch { remembered = null; }
+  theme(remembered || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
+  document.getElementById("theme").addEventListener("click", () => { theme(isDark() ? "light" : "dark"); draw(); });
+  document.addEventListener("keydown", keys);
+  const live = config().live;
+  show(live ? await latest(live) : await unpack(document.getElementById("payload").textContent));
+  start(draw);
+  draw();
+  document.documentElement.dataset.ready = performance.now().toFixed(0);
+  if (live) follow(live);
+}
+
+async function latest(live) {
+  const answer = await fetch(live.index);
+  if (!answer.ok) throw new Error(`the viewer answered ${answer.status}`);
+  return answer.json();
+}
+
+// A run goes on: the viewer tells of news, and the view is drawn anew with the address as it is.
+function follow(live) {
+  const events = new EventSource(live.events);
+  let version = null;
+  events.onmessage = async (event) => {
+    const told = JSON.parse(event.data);
+    const made = document.getElementById("made");
+    if (told.problem) made.textContent = told.problem;
+    if (told.version !== undefined && told.version !== version) {
+      const first = version === null;
+      version = told.version;
+      if (!first) { show(await latest(live)); draw(); }
+    }
+  };
+  events.onerror = () => { document.getElementById("made").textContent = "the viewer has ended; this is what it knew last"; };
+}
+
+window.addEventListener("load", librariesLoaded);
+open().catch((error) => { document.getElementById("main").textContent = `The report cannot be opened: ${error.message}`; throw error; });

@@ -1,0 +1,273 @@
+// Overview: who leads and is it sure, the chosen number per task and arm with intervals, what it cost, and the table.
+
+import { armName, arms, tasks } from "./controls.js";
+import { COUNT, PERCENT, PLAIN, later, legend, place } from "./chart.js";
+import { check, choice, empty, h, table } from "./dom.js";
+import { block, isFailed, payload } from "./payload.js";
+import { fresh, get, lens, set } from "./state.js";
+
+const EVERY = -1;
+const MOST_POINTS = 260;
+
+export function overview(main) {
+  const data = payload();
+  const results = block(data.results, lens() + (get("shared") === "1" ? "|shared" : "")) || [];
+  main.append(h("h1", {}, data.title), summary());
+  if (!results.length) return main.append(empty("Nothing was measured yet: the runs of this report have no tasks."));
+  main.append(...measured(results), h("h2", {}, "Results"), resultTable(results));
+  const more = [costs(results), markers()];
+  for (const part of more) if (part) main.append(...part);
+}
+
+// The conclusion of two arms in words; with more, who leads where.
+function summary() {
+  const data = payload();
+  const shown = arms();
+  if (shown.length < 2) {
+    return h("p", { className: "lead" }, "One arm is shown, so nothing is compared. ",
+      "Add another run to the report (`weigh report RUN OTHER`) to see whether it is better.");
+  }
+  if (shown.length === 2) {
+    const made = block((data.pairs[shown.join(",")] || {})[""], lens());
+    const [a, b] = shown.map((i) => data.arms[i].label);
+    if (made && made.conclusion) {
+      return h("div", {}, h("p", {}, h("b", {}, "A"), ` is ${a}, `, h("b", {}, "B"), ` is ${b}.`), h("p", { className: "lead" }, made.conclusion),
+        h("p", { className: "soft" }, "Look at ", h("a", { href: fresh({ view: "compare", a: shown[0], b: shown[1] }) }, "the evidence"), " or ",
+          h("a", { href: fresh({ view: "questions", a: shown[0], b: shown[1] }) }, "the questions on which they differ"), "."));
+    }
+  }
+  const made = block(data.matrix[""], lens() + (get("shared") === "1" ? "|shared" : ""));
+  if (!made || made.missing) return h("p", { className: "lead" }, made ? `Arms are not compared: ${made.missing}.` : "");
+  const lines = made.rows.map((row) => {
+    const first = (row.tiers[0] || []).map((i) => data.arms[i].label);
+    const rest = row.arms.length - first.length;
+    const told = first.length === row.arms.length ? "no arm leads for sure: none is separated from the best one"
+      : `${first.join(", ")} ${first.length > 1 ? "lead (the evidence does not separate them)" : "leads"}, ahead of ${rest} other${rest > 1 ? "s" : ""}`;
+    return h("li", {}, h("b", {}, row.task), `: ${told}.`);
+  });
+  return h("div", {}, h("ul", { className: "lead" }, lines.slice(0, 12)),
+    h("p", { className: "soft" }, h("a", { href: fresh({ view: "compare" }) }, "Every pair of arms"), " with its evidence."));
+}
+
+function measures() {
+  const data = payload();
+  const names = new Map(data.metrics.filter((m) => m.cost).map((m) => [m.name, m]));
+  const found = [["score", "score"]];
+  for (const m of data.metrics) if (!m.cost && m.name) found.push([`metric:${m.name}`, m.label]);
+  for (const [name, m] of names) found.push([`median:${name}`, `median ${m.label}`], [`mean:${name}`, `mean ${m.label}`]);
+  found.push(["mean:failed", "trials with an error"]);
+  for (const m of data.markers) found.push([`mean:${m}`, `trials with ${m}`]);
+  return found;
+}
+
+// Rows of a chart: {task, arm, value, low, high, shown}.
+function points(measure, results) {
+  const data = payload();
+  const [kind, ...rest] = measure.split(":");
+  const name = rest.join(":");
+  if (kind === "score" || kind === "metric") {
+    return results.filter((r) => (kind === "score" ? r.primary || r.suite : r.metric === name) && r.score !== null)
+      .map((r) => ({ task: r.task, arm: r.arm, value: r.score, low: r.low, high: r.high, percent: isPercent(r), lower: r.lower_is_better, suite: r.suite,
+        shown: `${r.shown.score}${r.shown.interval ? `, ${r.shown.interval}` : ""} (n ${r.n})` }));
+  }
+  const level = get("level");
+  return data.costs.filter((c) => c.measure === name && (kind === "mean" ? c.mean !== null : c.median !== undefined && c.median !== null))
+    .map((c) => {
+      const at = c.at[level];
+      const proportion = c.median === undefined;
+      const median = kind === "median";
+      return { task: c.task === EVERY ? "all tasks" : data.tasks[c.task].spec, arm: c.arm, value: median ? c.median : c.mean, suite: c.task === EVERY,
+        low: median ? at.median_low ?? null : at.low, high: median ? at.median_high ?? null : at.high, percent: proportion, lower: true,
+        shown: `${median ? c.median_shown : c.mean_shown}${(median ? at.median_shown : at.shown) ? `, ${median ? at.median_shown : at.shown}` : ""} (n ${c.n})` };
+    });
+}
+
+function isPercent(row) {
+  const task = payload().tasks.find((t) => t.spec === row.task);
+  const metric = task && task.metrics.find((m) => m.name === row.metric);
+  return metric ? metric.percent : row.suite && !row.lower_is_better && !row.unit;
+}
+
+function measured(results) {
+  const data = payload();
+  const all = measures();
+  const measure = all.some(([key]) => key === get("measure")) ? get("measure") : "score";
+  const label = all.find(([key]) => key === measure)[1];
+  const specs = new Set(tasks().map((i) => data.tasks[i].spec));
+  const shown = arms();
+  const rows = points(measure, results).filter((r) => shown.includes(r.arm) && (r.suite || specs.has(r.task)));
+  const along = data.axes.filter((a) => a.values.length > 1 && a.arms.some((at) => at.length) && a.values.length < data.arms.length + 1);
+  const over = along.some((a) => a.name === get("over")) ? get("over") : "";
+  const bar = h("div", { className: "row" },
+    choice("show", all, measure, (value) => set({ measure: value })),
+    data.axes.length ? choice("over", [["", "task"], ...along.map((a) => [a.name, a.name])], over, (value) => set({ over: value })) : null,
+    h("span", { className: "soft" }, `points with ${100 * get("level")} % intervals`));
+  const missing = shown.filter((arm) => !rows.some((r) => r.arm === arm)).map((arm) => data.arms[arm].label);
+  const parts = [h("h2", {}, `${label[0].toUpperCase()}${label.slice(1)} by ${over || "task"}`), bar];
+  if (!rows.length) return [...parts, empty(`No arm has a number for this${measure === "score" ? ": no trial was scored" : ""}.`)];
+  const kinds = [true, false].map((percent) => rows.filter((r) => r.percent === percent)).filter((part) => part.length);
+  for (const part of kinds) parts.push(over ? along_axis(part, label, data.axes.find((a) => a.name === over)) : dots(part, label));
+  if (missing.length) parts.push(h("p", { className: "soft" }, `No number for ${missing.join(", ")}.`));
+  return parts;
+}
+
+function dots(rows, label) {
+  const data = payload();
+  const order = [...new Set(rows.map((r) => r.task))].sort((a, b) => (rows.find((r) => r.task === a).suite ? 1 : 0) - (rows.find((r) => r.task === b).suite ? 1 : 0));
+  const series = arms().map((i) => data.arms[i].label);
+  const table_ = order.flatMap((task) => rows.filter((r) => r.task === task).map((r) => ({
+    row: r.task, series: data.arms[r.arm].label, value: r.value, low: r.low, high: r.high, label: `${data.arms[r.arm].label} on ${r.task}: ${r.shown}` })));
+  return later(place(), "dots", { rows: table_ }, {
+    series, legend: legend(series), x_title: label + (rows[0].lower ? " (lower is better)" : ""), format: rows[0].percent ? PERCENT : PLAIN,
+    description: `${label} of ${series.join(", ")} by task; the table below has the numbers` });
+}
+
+function along_axis(rows, label, axis) {
+  const data = payload();
+  const others = data.axes.filter((a) => a.name !== axis.name);
+  const name = (arm) => others.map((a) => data.arms[arm].axes[a.name]).filter((v) => v !== undefined && v !== null).join(" · ") || "all";
+  const at = (arm) => axis.values[axis.arms.findIndex((list) => list.includes(arm))];
+  const kept = rows.filter((r) => at(r.arm) !== undefined);
+  const ordered = axis.values.flatMap((value) => kept.filter((r) => at(r.arm) === value));
+  const series = [...new Set(ordered.map((r) => name(r.arm)))];
+  const wide = window.innerWidth > 1100;
+  return later(place(), "line", { rows: ordered.map((r) => ({
+    panel: r.task, x: at(r.arm), series: name(r.arm), value: r.value, low: r.low, high: r.high, label: `${data.arms[r.arm].label} on ${r.task}: ${r.shown}` })) }, {
+    series, legend: legend(series), x_title: axis.name, y_title: "", columns: wide ? 3 : window.innerWidth > 760 ? 2 : 1, width: wide ? 270 : Math.min(320, window.innerWidth - 110),
+    format: rows[0].percent ? PERCENT : PLAIN, description: `${label} along ${axis.name}; the table below has the numbers` });
+}
+
+function resultTable(results) {
+  const data = payload();
+  const specs = new Set(tasks().map((i) => data.tasks[i].spec));
+  const shown = arms();
+  const rows = results.filter((r) => (r.primary || r.suite || get("every") === "1") && shown.includes(r.arm) && (r.suite || specs.has(r.task)));
+  const kinds = (found) => Object.entries(found).map(([kind, n]) => `${n} ${kind}`).join(", ");
+  const made = table([
+    { title: "task", cell: (r) => r.task },
+    { title: "arm", cell: (r) => armName(r.arm) },
+    { title: "metric", cell: (r) => r.metric },
+    { title: "n", number: true, cell: (r) => r.n },
+    { title: "epochs", number: true, cell: (r) => r.epochs > 1 ? r.epochs : null },
+    { title: "score ± SE", number: true, cell: (r) => h("span", { "data-number": `${r.task}|${data.arms[r.arm].id}|${r.metric}` }, r.shown.score || "-") },
+    { title: `${100 * get("level")} % interval`, number: true, cell: (r) => r.shown.interval },
+    { title: "MDE80", number: true, cell: (r) => r.shown.mde80, about: "the smallest difference that would show 4 times in 5" },
+    { title: "failed", number: true, cell: (r) => r.suite ? null : Object.keys(r.failed).length ? h("span", { className: "bad" }, kinds(r.failed)) : "0" },
+    { title: "no answer", number: true, cell: (r) => kinds(r.outcomes) },
+    { title: "tokens", number: true, cell: (r) => r.suite || r.tokens === null ? null : r.tokens.toLocaleString("en") },
+    { title: "seconds", number: true, cell: (r) => r.suite || r.seconds === null ? null : r.seconds.toFixed(1) },
+  ], rows, { rowClass: (r) => r.suite ? "total" : null, caption: "Results" });
+  const missing = rows.filter((r) => r.missing).map((r) => h("li", {}, `${data.arms[r.arm].label} on ${r.task}: ${r.missing}`));
+  return h("div", {}, made, h("ul", { className: "notes" }, missing,
+    get("errors") === "zero" ? h("li", {}, "failed trials count as the worst value") : null,
+    get("shared") === "1" ? h("li", {}, "only questions on which every arm has a value") : null),
+  data.metrics.length > 1 || data.tasks.some((t) => t.metrics.length > 1) ? check("every metric", get("every") === "1", (on) => set({ every: on ? "1" : "" })) : null);
+}
+
+// What trials cost: a box and every trial as a point, and cost against score.
+function costs(results) {
+  const data = payload();
+  const known = data.metrics.filter((m) => m.cost);
+  if (!known.length) return [h("h2", {}, "Cost"), empty("Nobody knows what these trials cost: neither tokens nor seconds were recorded (an imported table has none).")];
+  const cost = known.some((m) => m.name === get("cost")) ? get("cost") : known.some((m) => m.name === "tokens") ? "tokens" : known[0].name;
+  const info = known.find((m) => m.name === cost);
+  const shown = arms();
+  const boxes = data.costs.filter((c) => c.measure === cost && shown.includes(c.arm));
+  const specs = tasks();
+  const places = [...new Set(boxes.map((c) => c.task))].filter((t) => t === EVERY || specs.includes(t)).sort((a, b) => a - b);
+  const task = places.includes(Number(get("of"))) && get("of") !== "" ? Number(get("of")) : places[0];
+  const here = boxes.filter((c) => c.task === task);
+  const title = `${info.label}${info.unit && info.unit !== info.label ? ` (${info.unit})` : ""}`;
+  const positive = here.every((c) => c.box.low > 0);
+  const log = get("scale") === "log" && positive;
+  const bar = h("div", { className: "row" },
+    choice("cost", known.map((m) => [m.name, m.label]), cost, (value) => set({ cost: value })),
+    choice("on", places.map((t) => [t, t === EVERY ? "all tasks" : data.tasks[t].spec]), task, (value) => set({ of: value })),
+    positive ? check("logarithmic", log, (on) => set({ scale: on ? "log" : "" })) : null,
+    h("span", { className: "soft" }, "per trial: box from quartile to quartile, whiskers within 1.5 of its width"));
+  const order = here.map((c) => data.arms[c.arm].label);
+  const strip = later(place(), "strip", {
+    rows: here.flatMap((c) => trialPoints(c.arm, task, cost, log)),
+    boxes: here.map((c) => ({ row: data.arms[c.arm].label, low: c.box.low, q1: c.box.q1, median: c.box.median, q3: c.box.q3, high: c.box.high, label: `${data.arms[c.arm].label}: median ${c.box.shown}, ${c.trials} trials` })),
+  }, { series: order, x_title: `${title} of a trial`, scale: log ? "log" : "linear", grid: !log, format: cost === "seconds" || cost === "cost" ? PLAIN : COUNT,
+    description: `${title} of every trial, by arm` });
+  const numbers = table([
+    { title: "arm", cell: (c) => armName(c.arm) },
+    { title: "questions", number: true, cell: (c) => c.n },
+    { title: "median", number: true, cell: (c) => c.median_shown },
+    { title: `${100 * get("level")} % interval`, number: true, cell: (c) => c.at[get("level")].median_shown },
+    { title: "mean ± SE", number: true, cell: (c) => c.mean_shown },
+    { title: "trials: median (quartiles)", number: true, cell: (c) => c.box.shown },
+  ], here, { caption: `${title} by arm` });
+  return [h("h2", {}, "Cost"), bar, strip, numbers, ...against(results, info, task, log)];
+}
+
+function trialPoints(arm, task, cost, log) {
+  const { trials, arms: all } = payload();
+  const found = [];
+  for (let i = 0; i < trials.id.length; i++) {
+    if (trials.arm[i] !== arm || (task !== EVERY && trials.task[i] !== task) || isFailed(i)) continue;
+    const value = cost === "tokens" ? sumKnown(trials.new[i], trials.cached[i], trials.generated[i]) : trials[cost][i];
+    if (value !== null && (!log || value > 0)) found.push(value);
+  }
+  // Every k-th of the ordered values: as many points as one can see, and the same ones each time.
+  found.sort((a, b) => a - b);
+  const step = Math.max(1, found.length / MOST_POINTS);
+  const points = [];
+  for (let k = 0; k < found.length; k += step) points.push({ row: all[arm].label, value: found[Math.floor(k)], jitter: ((Math.floor(k) * 0.618034) % 1) });
+  return points;
+}
+
+function sumKnown(...values) {
+  const known = values.filter((v) => v !== null);
+  return known.length ? known.reduce((a, b) => a + b, 0) : null;
+}
+
+function against(results, info, task, log) {
+  const data = payload();
+  const shown = arms();
+  const spec = task === EVERY ? (results.find((r) => r.suite && r.score !== null) || {}).task : data.tasks[task].spec;
+  const level = get("level");
+  const rows = shown.map((arm) => {
+    const score = results.find((r) => r.arm === arm && r.task === spec && (r.primary || r.suite) && r.score !== null);
+    const cost = data.costs.find((c) => c.arm === arm && c.task === task && c.measure === info.name);
+    return score && cost && cost.median !== null ? { arm, score, cost } : null;
+  }).filter(Boolean);
+  if (rows.length < 2) return [];
+  const lower = rows[0].score.lower_is_better;
+  const best = (a, b) => (lower ? a.score.score <= b.score.score : a.score.score >= b.score.score) && a.cost.median <= b.cost.median && (a.score.score !== b.score.score || a.cost.median !== b.cost.median);
+  const front = rows.filter((r) => !rows.some((other) => other !== r && best(other, r))).sort((a, b) => a.cost.median - b.cost.median);
+  const series = rows.map((r) => data.arms[r.arm].label);
+  const chart = later(place(), "pareto", {
+    rows: rows.map((r) => ({ series: data.arms[r.arm].label, x: r.cost.median, x_low: r.cost.at[level].median_low ?? r.cost.median, x_high: r.cost.at[level].median_high ?? r.cost.median,
+      y: r.score.score, y_low: r.score.low, y_high: r.score.high, label: `${data.arms[r.arm].label}: ${r.score.shown.score} for ${r.cost.median_shown} ${info.label}` })),
+    front: front.map((r) => ({ x: r.cost.median, y: r.score.score })),
+  }, { series, legend: legend(series), x_title: `median ${info.label}`, y_title: "score", format: isPercent(rows[0].score) ? PERCENT : PLAIN, x_format: info.name === "seconds" || info.name === "cost" ? PLAIN : COUNT,
+    scale: log ? "log" : "linear", grid: !log, labels: 70, description: `score against median ${info.label}` });
+  return [h("h3", {}, `Score on ${spec} against cost`), h("p", { className: "soft" }, `On the front (no arm is both better and cheaper): ${front.map((r) => data.arms[r.arm].label).join(", ")}. `,
+    "Points may lie there by luck; the intervals say how much."), chart];
+}
+
+// What trials did: how many of them took each path.
+function markers() {
+  const data = payload();
+  if (!data.markers.length) return null;
+  const shown = arms();
+  const level = get("level");
+  const here = data.costs.filter((c) => data.markers.includes(c.measure) && shown.includes(c.arm));
+  const whole = here.filter((c) => c.task === EVERY || !here.some((o) => o.arm === c.arm && o.measure === c.measure && o.task === EVERY));
+  const series = shown.map((i) => data.arms[i].label);
+  const name = (marker) => marker.replace(/^marker:/, "");
+  return [h("h2", {}, "What they did"), h("p", { className: "soft" }, "Share of trials in which each marker fired, over all tasks."),
+    later(place(), "dots", { rows: whole.map((c) => ({ row: name(c.measure), series: data.arms[c.arm].label, value: c.mean, low: c.at[level].low, high: c.at[level].high,
+      label: `${data.arms[c.arm].label}, ${name(c.measure)}: ${c.mean_shown} %` })) },
+    { series, legend: legend(series), x_title: "share of trials", format: PERCENT, zero: true, description: "Marker adoption by arm" }),
+    table([
+      { title: "marker", cell: (c) => name(c.measure) },
+      { title: "arm", cell: (c) => armName(c.arm) },
+      { title: "n", number: true, cell: (c) => c.n },
+      { title: "share ± SE, %", number: true, cell: (c) => c.mean_shown },
+      { title: `${100 * level} % interval`, number: true, cell: (c) => c.at[level].shown },
+      { title: "what it means", cell: (c) => (data.marker_descriptions || {})[c.measure] },
+    ], whole, { caption: "Markers by arm" })];
+}

@@ -1,0 +1,80 @@
+// Run: what a reader needs to reproduce it, and how it went.
+
+import { swatch } from "./controls.js";
+import { h, plural, table } from "./dom.js";
+import { payload } from "./payload.js";
+
+export function runView(main) {
+  const data = payload();
+  main.append(h("h1", {}, data.runs.length > 1 ? "Runs" : "Run"));
+  for (const run of data.runs) main.append(...one(run));
+  main.append(h("h2", {}, "This report"), h("p", { className: "soft" }, `Made by weigh ${data.weigh} on ${when(data.made)} from ${plural(data.trials.id.length, "trial")}. Traces: ${data.traces}.`,
+    data.pairs_left_out ? ` ${plural(data.pairs_left_out, "pair")} of arms are not compared two by two in it (the matrix has all).` : ""));
+}
+
+export function when(seconds) {
+  return new Date(1000 * seconds).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+}
+
+function one(run) {
+  const data = payload();
+  const arms = data.arms.map((arm, i) => [arm, i]).filter(([arm]) => arm.run === run.id);
+  const command = (run.invocations.find((i) => i.command) || {}).command;
+  return [h("h2", {}, run.name, " ", h("span", { className: "soft" }, run.id)),
+    h("h3", {}, "To run it again"), command ? copyable(command) : h("p", { className: "soft" }, "No command was recorded: the run was made from Python, or imported."),
+    h("h3", {}, "Arms"), table([
+      { title: "arm", cell: ([arm, i]) => h("span", {}, swatch(i), arm.label) },
+      ...[...new Set(arms.flatMap(([arm]) => Object.keys(arm.axes)))].map((axis) => ({ title: axis, cell: ([arm]) => arm.axes[axis] })),
+    ], arms, { caption: "Arms" }),
+    h("h3", {}, "Times it was executed"), table([
+      { title: "began", cell: (i) => when(i.started) },
+      { title: "took", number: true, cell: (i) => (i.ended ? `${(i.ended - i.started).toFixed(1)} s` : "did not end") },
+      { title: "planned", number: true, cell: (i) => (i.summary || {}).planned },
+      { title: "executed", number: true, cell: (i) => (i.summary || {}).executed },
+      { title: "reused", number: true, cell: (i) => (i.summary || {}).reused },
+      { title: "failed", cell: (i) => kinds((i.summary || {}).failed) },
+      { title: "no answer", cell: (i) => kinds((i.summary || {}).outcomes) },
+      { title: "stopped", cell: (i) => (i.summary || {}).stopped },
+      { title: "host", cell: (i) => (i.plan || {}).host_class },
+    ], run.invocations, { caption: "Invocations" }),
+    ...failures(run), ...provenance(run),
+    h("details", {}, h("summary", {}, "configuration"), h("pre", {}, JSON.stringify({ harness: run.harness, arms: arms.map(([arm]) => ({ id: arm.id, config: arm.config })), suites: run.suites, group: run.group, tags: run.tags }, null, 1)))];
+}
+
+function kinds(found) {
+  return Object.entries(found || {}).map(([kind, n]) => `${n} ${kind}`).join(", ");
+}
+
+function failures(run) {
+  const data = payload();
+  const counted = new Map();
+  for (let i = 0; i < data.trials.id.length; i++) {
+    if (data.arms[data.trials.arm[i]].run !== run.id || data.trials.error[i] < 0) continue;
+    const key = data.texts[data.trials.error[i]];
+    counted.set(key, [...(counted.get(key) || []), i]);
+  }
+  if (!counted.size) return [];
+  return [h("h3", {}, "Failures"), table([
+    { title: "why", cell: ([why]) => why },
+    { title: "trials", number: true, cell: ([, list]) => list.length },
+    { title: "arms", cell: ([, list]) => [...new Set(list.map((i) => data.arms[data.trials.arm[i]].label))].join(", ") },
+    { title: "one of them", cell: ([, list]) => h("a", { href: `#view=trace&trial=${data.trials.id[list[0]]}` }, data.trials.id[list[0]]) },
+  ], [...counted].sort((a, b) => b[1].length - a[1].length).slice(0, 30), { caption: "Failures by reason" })];
+}
+
+function provenance(run) {
+  const last = run.invocations[run.invocations.length - 1];
+  if (!last || !last.provenance) return [];
+  const { packages, ...rest } = last.provenance;
+  const rows = [...flat(rest), ...Object.entries(packages || {})];
+  return [h("details", {}, h("summary", {}, "provenance: models, packages, host, commit"), table([{ title: "what", cell: ([k]) => k }, { title: "is", cell: ([, v]) => String(v) }], rows, { caption: "Provenance" }))];
+}
+
+function flat(value, prefix = "") {
+  return Object.entries(value).flatMap(([key, v]) => (v !== null && typeof v === "object" ? flat(v, `${prefix}${key} `) : [[`${prefix}${key}`, v]]));
+}
+
+function copyable(command) {
+  const button = h("button", { type: "button", onclick: () => { if (navigator.clipboard) navigator.clipboard.writeText(command).then(() => { button.textContent = "copied"; }, () => {}); } }, "copy");
+  return h("div", { className: "command" }, h("pre", { className: "run-command" }, command), button);
+}

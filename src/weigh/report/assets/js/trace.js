@@ -1,0 +1,202 @@
+// Trace: one trial as a timeline, or two of one question side by side.
+
+import { armName } from "./controls.js";
+import { empty, h, plural, replace } from "./dom.js";
+import { payload, record, status, text } from "./payload.js";
+import { fresh, get, link, set } from "./state.js";
+import { stepsOf } from "./steps.js";
+
+export function trace(main) {
+  const data = payload();
+  main.append(h("h1", {}, "Trace"));
+  if (!data.trials.id.length) return main.append(empty("There are no trials to look at."));
+  const first = find(get("trial"));
+  if (get("trial") && first === null) return main.append(empty(`No trial of this report begins with ${get("trial")}.`), picker(null));
+  const shown = first === null ? firstWorthwhile() : first;
+  const second = get("vs") ? find(get("vs")) : null;
+  main.append(picker(shown, second));
+  const columns = h("div", { className: second === null ? "" : "pair" });
+  main.append(columns);
+  for (const trial of second === null ? [shown] : [shown, second]) columns.append(one(trial, second !== null));
+}
+
+function find(prefix) {
+  const data = payload();
+  if (data.byId.has(prefix)) return data.byId.get(prefix);
+  const found = prefix ? data.trials.id.findIndex((id) => id.startsWith(prefix)) : -1;
+  return found < 0 ? null : found;
+}
+
+// Without a wish: a failed trial, or else the one with the most tool calls.
+function firstWorthwhile() {
+  const { trials } = payload();
+  let best = 0;
+  for (let i = 0; i < trials.id.length; i++) if ((trials.tool_calls[i] || 0) > (trials.tool_calls[best] || 0)) best = i;
+  return best;
+}
+
+function label(trial) {
+  const data = payload();
+  return `${data.arms[data.trials.arm[trial]].label}${data.trials.epoch[trial] ? ` · epoch ${data.trials.epoch[trial] + 1}` : ""} · ${status(trial)}`;
+}
+
+function picker(trial, second = null) {
+  const data = payload();
+  if (trial === null) return null;
+  const instance = data.trials.instance[trial];
+  const same = [];
+  for (let i = 0; i < data.trials.id.length; i++) if (data.trials.instance[i] === instance) same.push(i);
+  const select = (name, value, blank) => {
+    const element = h("select", { onchange: () => set({ [name]: element.value, step: "" }) });
+    if (blank) element.append(h("option", { value: "" }, blank));
+    for (const i of same) element.append(h("option", { value: data.trials.id[i], selected: i === value }, label(i)));
+    return element;
+  };
+  const step = (by) => {
+    const next = instance + by;
+    if (!data.instances[next]) return;
+    const arm = data.trials.arm[trial];
+    const at = data.trials.instance.findIndex((k, i) => k === next && data.trials.arm[i] === arm);
+    set({ trial: data.trials.id[at < 0 ? data.trials.instance.indexOf(next) : at], vs: "", step: "" });
+  };
+  window.weighTrace = { step };
+  return h("div", {}, h("div", { className: "row" }, h("button", { type: "button", onclick: () => step(-1), "aria-label": "Previous question" }, "‹"),
+    h("button", { type: "button", onclick: () => step(1), "aria-label": "Next question" }, "›"),
+    h("b", {}, `${data.tasks[data.instances[instance].task].spec} · ${data.instances[instance].id}`),
+    h("label", {}, "trial", select("trial", trial)), same.length > 1 ? h("label", {}, "beside", select("vs", second, "nothing")) : null),
+  h("pre", { className: "text" }, data.instances[instance].question || "(no text)"),
+  data.instances[instance].target !== undefined ? h("p", { className: "soft" }, `target: ${data.instances[instance].target}`) : null);
+}
+
+function one(trial, beside) {
+  const data = payload();
+  const { trials } = data;
+  const scores = Object.entries(data.scores).filter(([, values]) => values[trial] !== null && values[trial] !== undefined);
+  const fact = (name, value) => (value === null || value === undefined ? null : h("div", {}, h("dt", {}, name), h("dd", {}, value)));
+  const facts = h("dl", { className: "facts" }, fact("trial", trials.id[trial]), fact("status", h("span", { className: status(trial) === "ok" ? "" : "bad" }, status(trial))),
+    scores.map(([name, values]) => fact(name, Number.isInteger(values[trial]) ? values[trial] : values[trial].toFixed(3))), fact("seconds", trials.seconds[trial] === null ? null : trials.seconds[trial].toFixed(2)),
+    fact("new", trials.new[trial]), fact("cached", trials.cached[trial]), fact("generated", trials.generated[trial]), fact("turns", trials.turns[trial]), fact("tool calls", trials.tool_calls[trial]));
+  const body = h("div", { className: "trace" }, h("p", { className: "loading" }, "Opening the trace ..."));
+  record(trial).then((whole) => {
+    if (whole) replace(body, timeline(whole, beside));
+    else replace(body, empty(data.traces === "none" ? "This report was written without traces (--traces none); what the index holds is above." : "This report holds the traces of failed trials only (--traces failed)."),
+      h("pre", { className: "text" }, text(trials.output[trial]) || "(no text)"));
+    const here = body.querySelector(".here");
+    if (here) here.scrollIntoView({ block: "center" });
+  }, (error) => replace(body, h("p", { className: "bad" }, error.message)));
+  return h("section", { "aria-label": `Trial ${trials.id[trial]}` }, h("h2", {}, armName(trials.arm[trial])), facts,
+    text(trials.error[trial]) ? h("p", { className: "bad" }, text(trials.error[trial])) : null, body);
+}
+
+function timeline(whole, beside) {
+  const steps = stepsOf(whole);
+  const hits = hitsOf(whole);
+  const raw = h("details", {}, h("summary", {}, "raw record"));
+  raw.addEventListener("toggle", () => { if (raw.open && raw.children.length === 1) raw.append(h("pre", { className: "raw" }, JSON.stringify(whole, null, 1))); });
+  return [scoresOf(whole), hits.length ? h("p", {}, "Markers: ", hits.map((hit) => h("a", { className: "tag", href: link({ trial: whole.id, step: hit.step + 1 }) }, `${hit.name} (step ${hit.step + 1})`)).flatMap((t) => [t, " "])) : null,
+    timeBar(steps), steps.length ? steps.map((step, i) => drawStep(whole, step, i, hits.filter((hit) => hit.step === i), beside)) : empty(`There are no steps: ${whole.error ? `${whole.error.kind}: ${whole.error.message}` : "the trial ended before a request was made"}.`),
+    whole.trajectory && whole.trajectory.stop_reason ? h("p", {}, `It was ended: ${whole.trajectory.stop_reason}.`) : null, attempts(whole), raw];
+}
+
+function scoresOf(whole) {
+  const told = Object.entries(whole.scores || {}).filter(([name, s]) => !name.startsWith("marker:") && (s.explanation || s.error || s.answer !== undefined));
+  return told.length ? h("ul", { className: "notes" }, told.map(([name, s]) => h("li", {}, h("b", {}, name), s.value !== undefined ? ` ${s.value}` : "", s.answer !== undefined ? `, taken as: ${s.answer}` : "", s.explanation ? `, ${s.explanation}` : "", s.error ? `, failed: ${s.error.message}` : ""))) : null;
+}
+
+function hitsOf(whole) {
+  const found = [];
+  for (const [name, score] of Object.entries(whole.scores || {})) {
+    if (name.startsWith("marker:")) for (const hit of (score.metadata || {}).hits || []) found.push({ ...hit, name: name.slice(7) });
+  }
+  return found;
+}
+
+// Where the time went: one piece a step, tools after the model.
+function timeBar(steps) {
+  const pieces = steps.flatMap((step) => [[step.seconds || 0, "", step.source], ...(step.observations || []).map((o) => [o.seconds || 0, "tool", o.tool])]).filter(([s]) => s > 0);
+  const total = pieces.reduce((a, [s]) => a + s, 0);
+  if (pieces.length < 2) return null;
+  const tools = pieces.filter(([, kind]) => kind).reduce((a, [s]) => a + s, 0);
+  return h("div", {}, h("div", { className: "bar", role: "img", "aria-label": `${total.toFixed(1)} seconds, ${tools.toFixed(1)} of them in tools` },
+    pieces.map(([s, kind, who]) => h("i", { className: kind, style: { flex: String(s / total) }, title: `${who}: ${s.toFixed(2)} s` }))),
+  h("p", { className: "soft" }, `${(total - tools).toFixed(1)} s in the model, ${tools.toFixed(1)} s in tools`));
+}
+
+function drawStep(whole, step, index, hits, beside) {
+  const usage = step.usage || {};
+  const observations = step.observations || [];
+  const failed = observations.some((o) => o.is_error);
+  const number = index + 1;
+  const facts = [step.at !== undefined ? `at ${step.at.toFixed(1)} s` : null, step.seconds !== undefined && step.seconds !== null ? `${step.seconds.toFixed(2)} s` : null,
+    usage.new !== undefined ? `${usage.new} new` : null, usage.cached ? `${usage.cached} cached` : null, usage.generated !== undefined ? `${usage.generated} generated` : null].filter(Boolean);
+  const here = Number(get("step")) === number && (!beside || get("trial") === whole.id);
+  const copy = h("button", { type: "button", className: "quiet", title: "Copy a link to this step", "aria-label": `Copy a link to step ${number}`, onclick: () => {
+    const address = location.href.replace(/#.*/, "") + fresh({ view: "trace", trial: whole.id, step: number });
+    set({ trial: whole.id, step: number }, { quiet: true });
+    if (navigator.clipboard) navigator.clipboard.writeText(address).then(() => { copy.textContent = "copied"; }, () => {});
+  } }, "link");
+  const texts = (scope) => hits.filter((hit) => scope(hit)).map((hit) => hit);
+  return h("article", { className: `step ${step.source}${failed ? " error" : ""}${here ? " here" : ""}`, "data-step": number },
+    h("header", {}, h("span", { className: "who" }, h("a", { href: link({ trial: whole.id, step: number }) }, `${number}  ${step.source}`)), h("span", { className: "soft" }, facts.join(" · ")),
+      hits.map((hit) => h("span", { className: "tag", title: hit.scope }, hit.name)), copy),
+    step.reasoning ? h("details", { open: true }, h("summary", { className: "soft" }, "reasoning"), h("pre", { className: "reasoning" }, step.reasoning)) : null,
+    step.message ? long(highlight(step.message, texts((hit) => hit.scope === "answer" || hit.call === undefined)), step) : null, media(step.parts),
+    step.continuations ? h("ul", {}, step.continuations.map((c) => h("li", {}, h("code", {}, c.text), ` ${c.logprob.toFixed(2)}`))) : null,
+    (step.tool_calls || []).map((call, i) => {
+      const seen = observations.find((o) => o.call_id === call.id);
+      const own = texts((hit) => hit.call === i);
+      return h("div", {}, h("div", {}, h("span", { className: "tag" }, `calls ${call.name}`)), h("pre", { className: "call" }, highlight(argumentsOf(call), own)),
+        seen ? observation(seen, own) : h("p", { className: "soft" }, "No result came back."));
+    }),
+    observations.filter((o) => !(step.tool_calls || []).some((c) => c.id === o.call_id)).map((o) => observation(o, [])));
+}
+
+function long(content, step) {
+  const box = h("pre", { className: "message" }, content);
+  if (step.source === "model" || step.message.length < 1500) return box;
+  return h("details", { open: false }, h("summary", {}, `${step.message.slice(0, 160).replace(/\s+/g, " ")} ... (${plural(step.message.length, "character")})`), box);
+}
+
+function observation(seen, hits) {
+  const exit = (seen.metadata || {}).exit_code;
+  return h("div", {}, h("div", { className: "soft" }, [seen.is_error ? "error" : "result", seen.seconds !== undefined ? `${seen.seconds.toFixed(2)} s` : null, exit !== undefined ? `exit code ${exit}` : null].filter(Boolean).join(" · ")),
+    h("pre", { className: `observation${seen.is_error ? " error" : ""}` }, highlight(seen.content || "(nothing)", hits.filter((hit) => hit.scope === "results"))));
+}
+
+function argumentsOf(call) {
+  if (call.raw) return call.raw;
+  const entries = Object.entries(call.arguments || {});
+  // One text argument is shown as it was written: a command reads better without JSON's quotes.
+  if (entries.length === 1 && typeof entries[0][1] === "string") return entries[0][1];
+  return entries.map(([key, value]) => (typeof value === "string" && value.includes("\n") ? `${key}:\n${value}` : `${key}: ${typeof value === "string" ? value : JSON.stringify(value)}`)).join("\n");
+}
+
+function highlight(content, hits) {
+  const words = [...new Set(hits.map((hit) => hit.text).filter((t) => t && content.includes(t)))];
+  if (!words.length) return content;
+  const parts = [];
+  let rest = content;
+  while (rest) {
+    const next = words.map((w) => [rest.indexOf(w), w]).filter(([at]) => at >= 0).sort((x, y) => x[0] - y[0])[0];
+    if (!next) break;
+    parts.push(rest.slice(0, next[0]), h("mark", {}, next[1]));
+    rest = rest.slice(next[0] + next[1].length);
+  }
+  return [...parts, rest];
+}
+
+// Images and sounds that a request carried itself; anything that would have to be fetched is named, not fetched.
+export function media(parts) {
+  if (!parts) return null;
+  return parts.map((part) => {
+    const address = part.type === "image_url" ? (part.image_url || {}).url || "" : part.type === "input_audio" ? `data:audio/${(part.input_audio || {}).format || "wav"};base64,${(part.input_audio || {}).data || ""}` : "";
+    if (/^data:image\/(png|jpe?g|gif|webp);base64,/.test(address)) return h("img", { className: "input", src: address, alt: "an image of the request" });
+    if (/^data:audio\/[\w.+-]+;base64,/.test(address)) return h("audio", { controls: true, src: address });
+    return part.type === "text" || !address ? null : h("p", { className: "soft" }, `(${part.type}: ${address.slice(0, 120)})`);
+  });
+}
+
+function attempts(whole) {
+  const failed = (whole.attempts || []).filter((a) => a.error);
+  return failed.length ? h("p", { className: "soft" }, `Earlier tries: ${failed.map((a) => `${a.error.kind} after ${a.seconds.toFixed(1)} s`).join(", ")}.`) : null;
+}

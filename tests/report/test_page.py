@@ -1,0 +1,269 @@
+"""The page in a real browser, opened from a disk with the network off: every view, filter, link and key."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.report.conftest import Opened
+from tests.report.kit import HOSTILE, pair
+from weigh.cli.main import main
+from weigh.store.layout import Store
+
+OPTIONS = "all => all.map(o => [o.value, o.textContent])"
+RUNNING = "document.querySelectorAll('main script, main iframe, main a[href^=\"javascript\"]').length"
+VIEWS = ("overview", "compare", "questions", "trace", "coverage", "tasks", "run")
+
+
+def told(*words: str) -> str:
+    """What a command prints."""
+    out = io.StringIO()
+    with redirect_stdout(out):
+        assert main(list(words)) == 0
+    return out.getvalue()
+
+
+def rows(page: Any, name: str) -> list[list[str]]:
+    """The cells of a table, by its label."""
+    found: list[list[str]] = page.eval_on_selector_all(
+        f'[aria-label="{name}"] tbody tr', "trs => trs.map(tr => [...tr.children].map(td => td.innerText.trim()))"
+    )
+    return found
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_is_drawn_without_an_error_and_asks_nobody(opened: Opened, view: str) -> None:
+    page = opened.go(view=view)
+    assert page.inner_text("h1")
+    page.wait_for_selector(".loading", state="detached")
+    for chart in page.query_selector_all(".chart"):
+        chart.wait_for_selector("svg")
+    assert opened.errors == []
+    assert all(url.startswith((opened.folder.as_uri(), "data:")) for url in opened.requests)
+    assert page.evaluate("window.owned") is None
+
+
+def test_the_numbers_of_results_are_those_of_the_terminal(opened: Opened, store: Store) -> None:
+    for level in ("0.95", "0.99"):
+        page = opened.go(view="overview", level=level)
+        text = told("results", "study", "--store", str(store.path), "--level", level)
+        for row in rows(page, "Results"):
+            line = next(line for line in text.splitlines() if line.startswith(f"{row[0]} ") and row[1] in line)
+            for cell in row[3:7]:
+                assert cell.replace(" %", "") in line, (level, row, line)
+        assert len(rows(page, "Results")) == 4 * 5
+
+
+@pytest.mark.parametrize("flags", [{}, {"level": "0.9"}, {"errors": "zero"}, {"metric": "tokens"}])
+def test_the_numbers_of_a_comparison_are_those_of_the_terminal(
+    opened: Opened, store: Store, flags: dict[str, str]
+) -> None:
+    page = opened.go(view="compare", a=0, b=3, **flags)
+    command = page.inner_text("#command").replace("'", "").split()
+    assert command[:2] == ["weigh", "compare"]
+    text = told(*command[1:], "--store", str(store.path))
+    shown = rows(page, "The paired comparison")
+    assert len(shown) >= 3
+    for row in shown:
+        line = next(line for line in text.splitlines() if line.startswith(f"{row[0]} "))
+        assert all(cell in line for cell in row if cell != "-"), (row, line)
+    flat = " ".join(text.split())
+    assert " ".join(page.inner_text("#conclusion").split()) in flat
+    for note in page.eval_on_selector_all("#main .notes li", "lis => lis.map(li => li.innerText)"):
+        assert " ".join(note.split()) in flat
+
+
+def test_sides_may_be_all_arms_of_one_tier(opened: Opened, store: Store) -> None:
+    page = opened.go(view="compare")
+    names = page.eval_on_selector_all(
+        "#main label:has-text('A') option", "all => all.map(o => [o.value, o.textContent])"
+    )
+    at = {text.split(" (")[0]: value for value, text in names}
+    page = opened.go(view="compare", a=at["tier=bare"], b=at["tier=skill"])
+    text = told(*page.inner_text("#command").replace("'", "").split()[1:], "--store", str(store.path))
+    row = rows(page, "The paired comparison")[0]
+    assert row[2] == "47"  # both models' questions, one of which failed
+    assert all(cell in text for cell in row if cell != "-")
+
+
+def test_subgroups_have_rows_of_their_own(opened: Opened) -> None:
+    page = opened.go(view="compare", a=0, b=3, by="kind")
+    found = rows(page, "The paired comparison")
+    assert [row[0] for row in found] == ["- even", "- odd"] * 3
+
+
+def test_the_matrix_shows_every_pair_and_its_evidence(opened: Opened, store: Store) -> None:
+    page = opened.go(view="compare", task="all")
+    cells = page.query_selector_all(".matrix button.cell")
+    assert len(cells) == 12
+    label = "small/bare against large/skill on all"
+    page.click(f'.matrix button[aria-label^="{label}"]')
+    assert "a=0&b=3" in page.url
+    evidence = rows(page, "Evidence of the chosen cell")[0]
+    data = json.loads(told("compare", "study", "--store", str(store.path), "--format", "json"))
+    found = next(r for r in data["table"] if (r["task"], r["a"], r["b"]) == ("all", "small/bare", "large/skill"))
+    assert evidence[0] == str(found["n"]) and evidence[3] == f"{100 * found['difference']:+.1f}"
+    assert "better" in evidence
+
+
+def test_questions_show_flips_first_and_filters_describe(opened: Opened, store: Store) -> None:
+    page = opened.go(view="questions", a=0, b=3, task=1)
+    made = json.loads(
+        told(
+            "diff",
+            "study:small/bare",
+            "study:large/skill",
+            "--task",
+            "count",
+            "--store",
+            str(store.path),
+            "--format",
+            "json",
+        )
+    )
+    assert page.inner_text("#count").startswith(f"{made['won'] + made['lost']} question")
+    assert "prove nothing" in page.inner_text("#count")
+    page = opened.go(view="questions", a=0, b=3, show="all", task=1)
+    assert len(page.query_selector_all("#questions button")) == 24
+    page = opened.go(view="questions", a=0, b=3, show="all", meta="kind=odd")
+    assert len(page.query_selector_all("#questions button")) == 36
+    page = opened.go(view="questions", a=0, b=3, show="failed", task=0)
+    assert [b.inner_text().split("\n")[-1] for b in page.query_selector_all("#questions button")] == ["label · q3"]
+
+
+def test_questions_are_searched_by_words_and_by_regular_expression(opened: Opened) -> None:
+    page = opened.go(view="questions", a=0, b=3, show="all")
+    page.fill("#search", "count number 7")
+    assert len(page.query_selector_all("#questions button")) == 1
+    page = opened.go(view="questions", a=0, b=3, show="all", regex=1, q="number (7|8)$")
+    assert len(page.query_selector_all("#questions button")) == 6
+    page = opened.go(view="questions", a=0, b=3, show="all", regex=1, q="(")
+    assert "cannot be read" in page.inner_text("#main")
+
+
+def test_keys_walk_the_questions_and_open_the_trace(opened: Opened) -> None:
+    page = opened.go(view="questions", a=0, b=3, show="all", task=1)
+    current = '#questions [aria-current="true"]'
+    first = page.inner_text(current)
+    page.keyboard.press("j")
+    second = page.inner_text(current)
+    assert second != first
+    page.keyboard.press("k")
+    assert page.inner_text(current) == first
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "search"
+    page.keyboard.press("Escape")
+    page.keyboard.press("t")
+    page.wait_for_selector("html[data-view='trace']")
+    page.keyboard.press("5")
+    page.wait_for_selector("html[data-view='coverage']")
+
+
+def test_two_answers_are_marked_where_they_differ(opened: Opened) -> None:
+    page = opened.go(view="questions", a=0, b=3, show="won", task=1)
+    page.wait_for_selector("pre.output del")
+    assert page.query_selector("pre.output ins")
+
+
+def test_a_trace_shows_its_steps_errors_and_marker_hits(opened: Opened) -> None:
+    page = opened.go(view="questions", a=1, b=3, show="won", task=1)
+    page.keyboard.press("t")
+    page.wait_for_selector(".step")
+    assert len(page.query_selector_all("section")) == 2
+    assert page.query_selector("pre.observation.error")
+    assert page.inner_text(".reasoning").startswith("I had better look")
+    page.wait_for_selector("pre.call mark")
+    assert page.inner_text("pre.call mark").strip() == "mylib"
+    page.click("summary:has-text('raw record')")
+    assert json.loads(page.inner_text("pre.raw"))["instance"]["id"]
+    trial = page.inner_text(".facts dd")
+    page = opened.go(view="trace", trial=trial, step=3)
+    page.wait_for_selector(".step.here")
+    assert page.get_attribute(".step.here", "data-step") == "3"
+
+
+def test_coverage_says_what_is_missing_and_why(opened: Opened) -> None:
+    page = opened.go(view="coverage")
+    text = page.inner_text("#missing")
+    assert "1 failed: 1 provider" in text and "part of more, and not in this run" in text
+    assert "285 of 288 planned trials are done, 3 failed" in page.inner_text(".lead")
+
+
+def test_a_task_shows_inputs_target_and_every_answer(opened: Opened) -> None:
+    page = opened.go(view="tasks", task=2)
+    page.wait_for_selector("img.input")
+    assert page.evaluate("document.querySelector('img.input').naturalWidth") == 1
+    assert len(rows(page, "Answers of every arm")) == 4
+    assert "answer 0" in page.inner_text("#main")
+
+
+def test_a_run_gives_the_exact_command(opened: Opened) -> None:
+    page = opened.go(view="run")
+    assert page.inner_text("pre.run-command") == "weigh run -m small -m large -t all --name study"
+    assert "the server went away" in page.inner_text('[aria-label="Failures by reason"]')
+
+
+def test_the_address_keeps_what_is_shown(opened: Opened, opener: Callable[..., Opened], site: Path) -> None:
+    page = opened.go(view="overview")
+    page.select_option("label:has-text('confidence') select", "0.99")
+    page.select_option("label:has-text('over') select", "tier")
+    page.click("summary:has-text('arms')")
+    page.uncheck("label:has-text('large/bare') input")
+    address = page.evaluate("location.hash")
+    other = opener(site)
+    other.page.goto((site / "index.html").as_uri() + address)
+    other.page.reload()
+    other.page.wait_for_selector("html[data-ready]")
+    assert other.page.inner_text("main h2") == "Score by tier"
+    assert "99 % interval" in other.page.inner_text("main")
+    assert not any("large/bare" in row[1] for row in rows(other.page, "Results"))
+
+
+def test_what_a_model_wrote_is_only_ever_text(opened: Opened) -> None:
+    page = opened.go(view="questions", a=0, b=3, show="all", task=0)
+    page.click("#questions button:has-text('label · q0')")
+    assert HOSTILE in page.inner_text("main pre.text")
+    page.keyboard.press("t")
+    page.wait_for_selector(".step")
+    assert page.query_selector(".step img") is None
+    page.wait_for_timeout(50)
+    assert page.evaluate("window.owned") is None
+    assert page.evaluate(RUNNING) == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_serious_finding_of_axe(opener: Callable[..., Opened], site: Path, theme: str) -> None:
+    axe = pytest.importorskip("axe_core_python.sync_playwright").Axe()
+    page = opener(site, color_scheme=theme, bypass_csp=True)
+    for view in VIEWS:
+        page.go(view=view)
+        page.page.wait_for_selector(".loading", state="detached")
+        found = axe.run(page.page)["violations"]
+        serious = [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]
+        assert serious == [], (view, serious)
+
+
+def test_nothing_is_wider_than_a_phone(opener: Callable[..., Opened], site: Path) -> None:
+    page = opener(site)
+    page.page.set_viewport_size({"width": 375, "height": 740})
+    for view in VIEWS:
+        page.go(view=view)
+        assert page.page.evaluate("document.documentElement.scrollWidth") <= 375, view
+
+
+def test_one_file_holds_its_traces(opener: Callable[..., Opened], tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    pair(store)
+    folder = tmp_path / "one"
+    assert main(["report", "--store", str(store.path), "-o", str(folder), "--single-file"]) == 0
+    assert not (folder / "traces").exists()
+    page = opener(folder).go(view="trace")
+    page.wait_for_selector(".step.model")
+    assert "says" in page.inner_text(".step.model")
+    assert "B is better" in opener(folder).go(view="overview").inner_text(".lead")
