@@ -70,8 +70,7 @@ def _build(
     failed = bool(statuses & {"error", "empty"}) or trials.unscored > 0
     totals = {run.id: arm_totals(data, run.id) for run in source.runs}
     metrics = metrics_of(data, source)
-    # The parts of `tokens` are shown per arm and not compared: the command line does that for whom it matters.
-    names: list[str | None] = [m["name"] or None for m in metrics if m["name"] not in ("new", "cached", "generated")]
+    names: list[str | None] = [m["name"] or None for m in metrics if not m["cost"] or m["compared"]]
     markers = marker_names(data)
     blocks = Blocks()
     sides = comparables(source)

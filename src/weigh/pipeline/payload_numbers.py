@@ -19,11 +19,14 @@ from weigh.pipeline.result_rows import summary_rows
 from weigh.pipeline.results import Totals, arm_questions, summarize_run
 from weigh.records.errors import DefinitionError
 from weigh.records.trial import join_spec
+from weigh.store.columns import MEASURES
 from weigh.store.layout import Store
 
 NUMBERS = ("difference", "low", "high", "mde80", "ratio", "ratio_low", "ratio_high", "shift", "shift_low", "shift_high",
            "mean_a", "mean_b", "lower_is_better", "verdict", "reason", "kind", "task", "group", "metric", "unit",
            "approximate", "only_a", "only_b", "changed", "lost")  # fmt: skip
+COMPARED = ("tokens", "seconds", "turns", "tool_calls", "tool_errors", "cost")
+"""Costs that arms are compared by in a report; others are shown per arm, and the command line compares them."""
 RESULT = ("task", "metric", "suite", "n", "epochs", "score", "low", "high", "lower_is_better", "unit", "trials",
           "failed", "outcomes", "tokens", "seconds", "cost", "missing", "shown", "interval_method")  # fmt: skip
 
@@ -209,15 +212,13 @@ def metrics_of(data: CachedDataset, source: Source) -> list[dict[str, Any]]:
     first = {task.metrics[0].name for task in tasks if task.metrics}
     more = dict.fromkeys(m.name for task in tasks for m in task.metrics[1:] if m.name not in first)
     found += [{"name": name, "label": name, "cost": False} for name in more]
-    known = data.sql(
-        'select count(coalesce("new", cached, generated)) as tokens, count(seconds) as seconds, '
-        'count("new") filter (where "new" > 0) as "new", count(cached) filter (where cached > 0) as cached, '
-        "count(generated) filter (where generated > 0) as generated, count(cost) filter (where cost > 0) as cost, "
-        "count(turns) filter (where turns > 1) as turns, count(tool_calls) filter (where tool_calls > 0) as tool_calls "
-        "from trials"
-    )[0]
+    counts = {m: f'count("{m}") filter (where "{m}" > {1 if m == "turns" else 0})' for m in MEASURES}
+    counts |= {"tokens": 'count(coalesce("new", cached, generated))', "seconds": "count(seconds)"}
+    known = data.sql("select " + ", ".join(f'{count} as "{name}"' for name, count in counts.items()) + " from trials")[
+        0
+    ]
     found += [
-        {"name": name, "label": name.replace("_", " "), "cost": True, "unit": metric.unit}
+        {"name": name, "label": name.replace("_", " "), "cost": True, "unit": metric.unit, "compared": name in COMPARED}
         for name, metric in COSTS.items()
         if known[name]
     ]

@@ -10,6 +10,7 @@ import msgspec
 from weigh.pipeline.diff import natural
 from weigh.pipeline.report_source import CachedDataset, Source
 from weigh.records.trial import OK, join_spec
+from weigh.store.columns import MEASURES
 
 Traces = Literal["all", "failed", "none"]
 CHUNK_BYTES = 400_000
@@ -19,12 +20,11 @@ TEXT_BYTES = 2_400_000
 QUESTION = 600
 """Characters of a question kept in the index."""
 
-_COLUMNS = """
+_COLUMNS = f"""
 select run, arm, task, variant, instance_id, instance_digest, cluster, id, epoch, status, error_kind, error_message,
-       started, seconds, "new", cached, generated, cost, turns, tool_calls, scores, reused, record
+       {", ".join(f'"{name}"' for name in MEASURES)}, scores, reused, record
 from trials order by task, variant, instance_digest, instance_id, epoch, run, arm, id
 """
-NUMBERS = ("seconds", "new", "cached", "generated", "cost", "turns", "tool_calls")
 
 
 class _Instance(msgspec.Struct):
@@ -116,7 +116,7 @@ def collect_trials(data: CachedDataset, source: Source, tasks: Sequence[str], tr
     total = int(data.sql("select count(*) as n from trials")[0]["n"])
     limit = max(80, min(4_000, TEXT_BYTES // max(1, total)))
     texts = Texts()
-    names = ("id", "arm", "task", "instance", "epoch", "status", "error", "answer", "output", "chunk", *NUMBERS)
+    names = ("id", "arm", "task", "instance", "epoch", "status", "error", "answer", "output", "chunk", *MEASURES)
     columns: dict[str, list[Any]] = {name: [] for name in names}
     scores: dict[str, list[float | None]] = {}
     instances: list[dict[str, Any]] = []
@@ -139,7 +139,7 @@ def collect_trials(data: CachedDataset, source: Source, tasks: Sequence[str], tr
         values = (
             row["id"], arm, specs[spec], places[where], row["epoch"], texts.add(row["status"]),
             texts.add(_error(row)), texts.add(said[1]), texts.add(said[0][:limit]),
-            chunker.add(row["record"]) if _wanted(traces, row["status"]) else -1, *(row[n] for n in NUMBERS),
+            chunker.add(row["record"]) if _wanted(traces, row["status"]) else -1, *(row[n] for n in MEASURES),
         )  # fmt: skip
         for name, value in zip(names, values, strict=True):
             columns[name].append(value)
@@ -151,6 +151,8 @@ def collect_trials(data: CachedDataset, source: Source, tasks: Sequence[str], tr
             if len(own) < count:
                 own.append(None)
     _in_natural_order(columns, instances)
+    # What nobody knows of any trial takes no room.
+    columns = {k: v for k, v in columns.items() if k not in MEASURES or any(n is not None for n in v)}
     return Trials(
         columns=columns, scores=scores, texts=texts.kept, instances=instances, chunks=chunker.finish(),
         cut=limit if cut else None, unscored=unscored,

@@ -3,7 +3,7 @@
 import { armName, arms, tasks } from "./controls.js";
 import { COUNT, PERCENT, PLAIN, later, legend, place } from "./chart.js";
 import { check, choice, empty, h, table } from "./dom.js";
-import { block, isFailed, payload } from "./payload.js";
+import { block, isFailed, measure, payload } from "./payload.js";
 import { fresh, get, lens, set } from "./state.js";
 
 const EVERY = -1;
@@ -61,9 +61,9 @@ function measures() {
 }
 
 // Rows of a chart: {task, arm, value, low, high, shown}.
-function points(measure, results) {
+function points(wanted, results) {
   const data = payload();
-  const [kind, ...rest] = measure.split(":");
+  const [kind, ...rest] = wanted.split(":");
   const name = rest.join(":");
   if (kind === "score" || kind === "metric") {
     return results.filter((r) => (kind === "score" ? r.primary || r.suite : r.metric === name) && r.score !== null)
@@ -91,20 +91,20 @@ function isPercent(row) {
 function measured(results) {
   const data = payload();
   const all = measures();
-  const measure = all.some(([key]) => key === get("measure")) ? get("measure") : "score";
-  const label = all.find(([key]) => key === measure)[1];
+  const wanted = all.some(([key]) => key === get("measure")) ? get("measure") : "score";
+  const label = all.find(([key]) => key === wanted)[1];
   const specs = new Set(tasks().map((i) => data.tasks[i].spec));
   const shown = arms();
-  const rows = points(measure, results).filter((r) => shown.includes(r.arm) && (r.suite || specs.has(r.task)));
+  const rows = points(wanted, results).filter((r) => shown.includes(r.arm) && (r.suite || specs.has(r.task)));
   const along = data.axes.filter((a) => a.values.length > 1 && a.arms.some((at) => at.length) && a.values.length < data.arms.length + 1);
   const over = along.some((a) => a.name === get("over")) ? get("over") : "";
   const bar = h("div", { className: "row" },
-    choice("show", all, measure, (value) => set({ measure: value })),
+    choice("show", all, wanted, (value) => set({ measure: value })),
     data.axes.length ? choice("over", [["", "task"], ...along.map((a) => [a.name, a.name])], over, (value) => set({ over: value })) : null,
     h("span", { className: "soft" }, `points with ${100 * get("level")} % intervals`));
   const missing = shown.filter((arm) => !rows.some((r) => r.arm === arm)).map((arm) => data.arms[arm].label);
   const parts = [h("h2", {}, `${label[0].toUpperCase()}${label.slice(1)} by ${over || "task"}`), bar];
-  if (!rows.length) return [...parts, empty(`No arm has a number for this${measure === "score" ? ": no trial was scored" : ""}.`)];
+  if (!rows.length) return [...parts, empty(`No arm has a number for this${wanted === "score" ? ": no trial was scored" : ""}.`)];
   const kinds = [true, false].map((percent) => rows.filter((r) => r.percent === percent)).filter((part) => part.length);
   for (const part of kinds) parts.push(over ? along_axis(part, label, data.axes.find((a) => a.name === over)) : dots(part, label));
   if (missing.length) parts.push(h("p", { className: "soft" }, `No number for ${missing.join(", ")}.`));
@@ -207,7 +207,7 @@ function trialPoints(arm, task, cost, log) {
   const found = [];
   for (let i = 0; i < trials.id.length; i++) {
     if (trials.arm[i] !== arm || (task !== EVERY && trials.task[i] !== task) || isFailed(i)) continue;
-    const value = cost === "tokens" ? sumKnown(trials.new[i], trials.cached[i], trials.generated[i]) : trials[cost][i];
+    const value = cost === "tokens" ? sumKnown(measure("new", i), measure("cached", i), measure("generated", i)) : measure(cost, i);
     if (value !== null && (!log || value > 0)) found.push(value);
   }
   // Every k-th of the ordered values: as many points as one can see, and the same ones each time.

@@ -14,6 +14,12 @@ export function setPayload(value) {
   chunks.clear();
 }
 
+// A measure of a trial; null where it is not known.
+export function measure(name, trial) {
+  const own = data.trials[name];
+  return own ? own[trial] : null;
+}
+
 export async function unpack(base64) {
   const text = atob(base64.trim());
   const bytes = new Uint8Array(text.length);

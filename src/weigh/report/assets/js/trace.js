@@ -2,7 +2,7 @@
 
 import { armName } from "./controls.js";
 import { empty, h, plural, replace } from "./dom.js";
-import { payload, record, status, text } from "./payload.js";
+import { measure, payload, record, status, text } from "./payload.js";
 import { fresh, get, link, set } from "./state.js";
 import { stepsOf } from "./steps.js";
 
@@ -31,7 +31,7 @@ function find(prefix) {
 function firstWorthwhile() {
   const { trials } = payload();
   let best = 0;
-  for (let i = 0; i < trials.id.length; i++) if ((trials.tool_calls[i] || 0) > (trials.tool_calls[best] || 0)) best = i;
+  for (let i = 0; i < trials.id.length; i++) if ((measure("tool_calls", i) || 0) > (measure("tool_calls", best) || 0)) best = i;
   return best;
 }
 
@@ -74,8 +74,8 @@ function one(trial, beside) {
   const scores = Object.entries(data.scores).filter(([, values]) => values[trial] !== null && values[trial] !== undefined);
   const fact = (name, value) => (value === null || value === undefined ? null : h("div", {}, h("dt", {}, name), h("dd", {}, value)));
   const facts = h("dl", { className: "facts" }, fact("trial", trials.id[trial]), fact("status", h("span", { className: status(trial) === "ok" ? "" : "bad" }, status(trial))),
-    scores.map(([name, values]) => fact(name, Number.isInteger(values[trial]) ? values[trial] : values[trial].toFixed(3))), fact("seconds", trials.seconds[trial] === null ? null : trials.seconds[trial].toFixed(2)),
-    fact("new", trials.new[trial]), fact("cached", trials.cached[trial]), fact("generated", trials.generated[trial]), fact("turns", trials.turns[trial]), fact("tool calls", trials.tool_calls[trial]));
+    scores.map(([name, values]) => fact(name, Number.isInteger(values[trial]) ? values[trial] : values[trial].toFixed(3))), fact("seconds", measure("seconds", trial) === null ? null : measure("seconds", trial).toFixed(2)),
+    [["new", "new"], ["cached", "cached"], ["generated", "generated"], ["turns", "turns"], ["tool_calls", "tool calls"], ["tool_errors", "tool errors"], ["files_written", "files written"]].map(([name, label]) => fact(label, measure(name, trial))));
   const body = h("div", { className: "trace" }, h("p", { className: "loading" }, "Opening the trace ..."));
   record(trial).then((whole) => {
     if (whole) replace(body, timeline(whole, beside));
