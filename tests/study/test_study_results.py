@@ -22,6 +22,7 @@ from weigh.pipeline.study import StudyChanges
 from weigh.pipeline.study_results import study_results
 from weigh.records.errors import DefinitionError
 from weigh.store.layout import Store
+from weigh.store.reader import read_trials
 
 pytestmark = pytest.mark.sandbox
 __all__ = ["needs_bubblewrap"]
@@ -104,6 +105,20 @@ async def test_shared_leaves_out_what_only_some_arms_ran(compared: Path) -> None
     assert {row.task: row.pairing.paired for row in shared.rows} == {"greet.tell": 2}
     assert [s.comparison.n for s in shared.suites if s.comparison] == [2]
     assert shared.notes == ("--shared leaves out greet.shout: no question of it is in every context",)
+
+
+async def test_a_recorded_study_is_replayed_without_its_models(compared: Path) -> None:
+    recorded = await run(compared, StudyChanges(tasks=("shout",), overrides=("record=true",)))
+    assert recorded.executed == 16
+    before = {t.cell: t.output.text for t in trials(compared) if t.output}
+    for name in ("answers.py", "weak.py"):
+        (compared.parent / name).write_text("def answer(request):\n    raise RuntimeError('a model was asked')\n")
+    result = await run(compared, StudyChanges(tasks=("shout",), replay=""))
+    assert (result.executed, result.failed) == (16, {})
+    store = Store(compared.parent / "store-replay")
+    again = {t.cell: t.output.text for r in store.runs() for t in read_trials(store.open(r.id)) if t.output}
+    assert again == before
+    assert len(Store(compared.parent / "store").runs()) == 1
 
 
 def test_killed_in_the_middle_it_goes_on_with_the_same_matrix(study: Path, library: Path) -> None:

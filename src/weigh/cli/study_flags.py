@@ -40,6 +40,11 @@ def add_part(parser: argparse.ArgumentParser) -> None:
         "-o", "--option", action="append", default=[], metavar="KEY=VALUE",
         help="change one setting of every agent's harness, e.g. limits.seconds=60; repeatable",
     )  # fmt: skip
+    how.add_argument(
+        "--replay", nargs="?", const="", default=None, metavar="RUN",
+        help="answer from the recordings of a run of this study (default: its newest) instead of asking models; "
+        "what comes of it goes to a store of its own, STORE-replay. Record a run with -o record=true",
+    )  # fmt: skip
     how.add_argument("--concurrency", type=int, metavar="N", help="trials in flight (default: the provider's own)")
     how.add_argument("--store", metavar="DIR", default=None, help="where runs are kept (default: as the study says)")
     how.add_argument("--force", action="store_true", help="run again what is done")
@@ -78,6 +83,7 @@ def changes_of(args: argparse.Namespace, *, dry_run: bool = False) -> StudyChang
         overrides=tuple(args.option),
         sandbox=args.sandbox,
         concurrency=args.concurrency,
+        replay=args.replay,
         store=args.store,
         dry_run=dry_run,
         force=args.force,

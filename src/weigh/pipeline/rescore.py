@@ -68,7 +68,8 @@ async def rescore(store: Store, run: Run, *, everything: bool = False, harness: 
             metrics = [m.resolve(scorer_by_name) for m in config.metrics]
             marking = resolve_markers(config.markers, config.base, scorer_by_name)
         except WeighError as error:
-            skipped.append(f"{spec} keeps its scores: {error}")
+            why = "it is a study's own; `weigh study run` on its file scores it anew" if "study" in run.tags else error
+            skipped.append(f"{spec} keeps its scores: {why}")
             continue
         infos[spec] = tuple(m.info() for m in metrics)
         markers[spec] = tuple(m.spec for m in marking if hasattr(m, "spec"))

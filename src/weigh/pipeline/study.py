@@ -14,12 +14,15 @@ from typing import Any
 import msgspec
 
 from weigh.define.harness import PRESETS, Harness, apply_overrides, load_harness, merge_harness
-from weigh.define.study import Study, StudyAgent
+from weigh.define.spec import join_options, parse_model
+from weigh.define.study import Study, StudyAgent, StudyModel
 from weigh.execute.stop import StopSignal
 from weigh.pipeline.acting import together
 from weigh.pipeline.request import OnEvent, RunRequest, RunResult, Setting
 from weigh.pipeline.run import Session
 from weigh.records.errors import DefinitionError, WeighError, suggest
+from weigh.records.run import Run
+from weigh.store.layout import Store
 from weigh.study.installations import Installation, Recipe, build_all, find_installation
 from weigh.study.profile import Profile, load_profile
 from weigh.study.revisions import Revision
@@ -37,6 +40,7 @@ class StudyChanges(msgspec.Struct, frozen=True, kw_only=True):
         overrides: `key=value` changes of every harness (`-o`).
         sandbox: Where commands run.
         concurrency: Trials in flight.
+        replay: Answer from the recordings of this run instead of asking models; empty is the study's newest run.
         store: Instead of the study's.
         dry_run: Plan and stop.
         force: Run again what is done.
@@ -49,6 +53,7 @@ class StudyChanges(msgspec.Struct, frozen=True, kw_only=True):
     overrides: tuple[str, ...] = ()
     sandbox: str | None = None
     concurrency: int | None = None
+    replay: str | None = None
     store: str | None = None
     dry_run: bool = False
     force: bool = False
@@ -235,12 +240,16 @@ def _request(
     only = tuple(
         profile.task_name(n) for n in choose_tasks([e for e in entries if e.name in names], changes.tasks, "-t")
     )
+    store = changes.store or study.store
+    replayed = None if changes.replay is None else Store(store).find(changes.replay or study.name)
+    models = [model.spec if replayed is None else _replayed(model, store, replayed) for model in study.models]
     return RunRequest(
-        models=tuple(model.spec for model in study.models),
+        models=tuple(models),
         tasks=(study.name,),
         registry=profile.registry(names, study.name),
         settings=tuple(settings),
-        store=changes.store or study.store,
+        # What was replayed is no new evidence: beside the recorded trials it would count twice in every comparison.
+        store=store if replayed is None else f"{store}-replay",
         epochs=changes.epochs or study.epochs,
         task_epochs={} if changes.epochs else own,
         seed=study.seed,
@@ -260,6 +269,14 @@ def _request(
         max_dollars=changes.max_dollars,
         command=changes.command,
     )
+
+
+def _replayed(model: StudyModel, store: str, run: Run) -> str:
+    """The spec of what answers in a model's place: its recordings in a run of the study."""
+    spec = parse_model(model.spec)
+    known = {"label": spec.label or spec.name, "model": spec.label or spec.name, "size": spec.size}
+    options = join_options({key: value for key, value in known.items() if value is not None})
+    return f"replay/{Path(store) / 'runs' / run.id}::{options}"
 
 
 def _check_compare(study: Study, where: str) -> None:
