@@ -11,6 +11,7 @@ from tests.agents.kit import AgentBench
 from weigh.define.harness import load_harness
 from weigh.execute.agents.registry import NAMES, agent_by_name
 from weigh.pipeline.request import Setting
+from weigh.records.actions import actions_of
 from weigh.records.workspace import Workspace
 
 RUN = {
@@ -55,9 +56,17 @@ def test_an_agent_is_driven_to_the_end(bench: AgentBench, agent: str) -> None:
     assert all(s.usage is not None and s.seconds is not None for s in models)
     assert any(s.source == "user" and "work" in s.message for s in steps)
 
+    assert RUN[agent][0] in trial.trajectory.metadata["agent"]["tools"]
+    shell, unknown = actions_of(trial.trajectory)[:2]
+    assert (shell.kind, shell.text, shell.reads) == ("command", "cat given.txt; exit 3", ("given.txt",))
+    assert (shell.registered, unknown.tool, unknown.registered) == (True, "nosuch", False)
+    hit = trial.scores["marker:unregistered-call"].metadata["hits"][0]
+    assert steps[hit["step"]].tool_calls[hit["call"]].name == "nosuch"
+
     told = trial.trajectory.metadata["agent"]
     assert (told["name"], told["version"]) == (agent, agent_by_name(agent).version)
-    assert told["reported"] == told["gateway"] | {"cached": 0}
+    measured = {k: n for k, n in told["gateway"].items() if k != "cost"}  # no agent knows our prices
+    assert told["reported"] == measured | {"cached": 0}
     assert set(trial.trajectory.artifacts) == {"events.jsonl", agent_by_name(agent).session_name}
 
     (asked, *_) = bench.asked(next(iter(turns)))
