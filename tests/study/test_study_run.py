@@ -102,13 +102,29 @@ async def test_running_again_does_only_what_is_missing(study: Path) -> None:
 
 
 async def test_every_wrong_name_is_told_before_anything_is_built(study: Path, library: Path, cache: Path) -> None:
-    make_study(study.parent, library, {"[coder]": "[codre]", "[bare, skill]": "[bare, skil]"})
+    make_study(study.parent, library, {"[coder]": "[coderr]", "[bare, skill]": "[bare, skil]"})
     with pytest.raises(WeighError) as caught:
         await plan_study(read_study(study), StudyChanges(tasks=("sout",)))
     said = str(caught.value)
-    assert "there is no agent 'codre'; did you mean 'coder'?" in said
+    assert "there is no agent 'coderr'; did you mean 'coder'" in said
     assert "there is no tier 'skil'; did you mean 'skill'?" in said
     assert "-t: tasks: there is no task 'sout'; did you mean 'shout'?" in said
+
+
+@pytest.mark.parametrize(
+    ("compare", "said"),
+    [
+        ("{axis: revison, a: x, b: y}", "axis 'revison'; did you mean 'revision'?"),
+        ("{axis: revision, a: v1.0.0, b: v1.1}", "the study has no revision 'v1.1'; did you mean 'v1.1.0'"),
+        ("{axis: tier, a: bare, b: skil}", "there is no tier 'skil'; did you mean 'skill'?"),
+        ("{axis: agent, a: coder, b: pi}", "the study has no agent 'pi' (there are coder)"),
+    ],
+)
+async def test_what_is_to_be_compared_is_in_the_study(study: Path, library: Path, compare: str, said: str) -> None:
+    make_study(study.parent, library, {"epochs: 2": f"epochs: 2\ncompare: [{compare}]"})
+    with pytest.raises(WeighError) as caught:
+        await plan_study(read_study(study))
+    assert said in str(caught.value)
 
 
 async def test_what_makes_a_cell_is_content_and_not_a_place(study: Path, library: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from weigh.define.harness import PRESETS, Harness, apply_overrides, load_harness, merge_harness
 from weigh.define.spec import join_options, parse_model
-from weigh.define.study import Study, StudyAgent, StudyModel
+from weigh.define.study import Study, StudyAgent, StudyCompare, StudyModel
 from weigh.execute.stop import StopSignal
 from weigh.pipeline.acting import together
 from weigh.pipeline.request import OnEvent, RunRequest, RunResult, Setting
@@ -128,6 +128,9 @@ async def plan_study(study: Study, changes: StudyChanges | None = None) -> Study
     together([], errors)
     assert profile is not None
     revisions = await profile.revisions(study.revisions, base)
+    for index, wanted in enumerate(study.compare):
+        if wanted.axis == "revision":
+            _check_values([revision.name for revision in revisions], wanted, index, where)
     settings, pairs, lacking = await _settings(study, profile, revisions, harnesses)
     request = _request(study, profile, settings, names, changes)
     return StudyPlan(
@@ -280,13 +283,23 @@ def _replayed(model: StudyModel, store: str, run: Run) -> str:
 
 
 def _check_compare(study: Study, where: str) -> None:
+    """See that what is to be compared is on an axis of the study; values of revisions are known only later."""
     axes = ("agent", "revision", "tier")
     for index, wanted in enumerate(study.compare):
         if wanted.axis not in axes:
             hint = suggest(wanted.axis, axes) or f" is none of {', '.join(axes)}"
             raise DefinitionError(f"{where}: compare[{index}]: axis {wanted.axis!r}{hint}")
+        if wanted.axis == "agent":
+            _check_values([a.label for a in study.agents], wanted, index, where)
         if wanted.axis == "tier":
             check_tiers(study.tiers, (wanted.a, wanted.b), f"{where}: compare[{index}]")
+
+
+def _check_values(names: Sequence[str], wanted: StudyCompare, index: int, where: str) -> None:
+    for value in (wanted.a, wanted.b):
+        if value not in names:
+            hint = suggest(value, names) or f" (there are {', '.join(names)})"
+            raise DefinitionError(f"{where}: compare[{index}]: the study has no {wanted.axis} {value!r}{hint}")
 
 
 def _gathered(errors: list[WeighError], make: Callable[[], Any]) -> Any:

@@ -52,6 +52,7 @@ COMMANDS: dict[str, Command] = dict(
         _command("List", "ls providers", "where tokens can come from, and what each needs"),
         _command("List", "ls harnesses", "harness presets"),
         _command("List", "ls agents", "command-line coding agents, and which are installed"),
+        _command("List", "ls profiles", "libraries that can be studied without a profile of one's own"),
         _command("List", "ls runs", "runs in the store"),
         _command("Keep", "export atif", "write a run's trajectories as ATIF documents"),
         _command("Keep", "models get", "download a known model, digest checked"),
