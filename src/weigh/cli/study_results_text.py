@@ -173,7 +173,7 @@ def _interaction(contrast: Contrast) -> str:
 
 
 def _seconds(value: float) -> str:
-    return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+    return f"{value:.2f}" if value < 0.995 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def _middle(one: Spread, shape: Callable[[float], str]) -> str | None:

@@ -130,7 +130,9 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         limits: Of one trial.
         network: What a trial can reach, instead of what the profile says.
         harness: Changes of every agent's harness: `concurrency`, `sandbox`, `system_prompt`, `helpers`, ...
-        temperature, max_tokens, seed: Of the model's sampling, where the agent does not say.
+        temperature, seed: Of the model's sampling, whatever the agent asks for; at temperature 0 every epoch is the
+            same thing again.
+        max_tokens: Of one answer, where the agent does not say.
         compare: What to hold against what when the study has run; empty for each revision against the first and each
             tier against the first.
         margin: Differences of the match this small do not matter (0.05 is 5 percentage points): with it, and only with

@@ -9,6 +9,7 @@ from weigh.cli.flags import add_format
 from weigh.cli.study_flags import add_part, add_study, changes_of, read
 from weigh.cli.study_text import forecast_text, heading, matrix, totals
 from weigh.cli.terminal import say
+from weigh.pipeline.planning import plan_warnings
 from weigh.pipeline.study import open_session, plan_study
 from weigh.pipeline.study_status import cell_groups, forecast
 
@@ -36,5 +37,5 @@ async def _run(args: argparse.Namespace) -> None:
     print(matrix(plan, groups, args.format))
     say(totals(groups))
     say(forecast_text(forecast(session, groups)))
-    for line in session.prepared.warnings:
-        say(f"note: {line}")
+    for line in (*session.prepared.warnings, *plan_warnings(session.request, session.prepared)):
+        say(f"warning: {line}")
