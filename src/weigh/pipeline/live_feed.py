@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from weigh.pipeline.axis import trend_members
+from weigh.pipeline.payload import build_payload
 from weigh.records.errors import StoreError
 from weigh.records.trial import join_spec
 from weigh.store.follow import Follower
@@ -111,6 +112,14 @@ class Feed:
         if not seen or seen[-1][0] - seen[0][0] < 1.0 or seen[-1][1] == seen[0][1]:
             return None
         return (seen[-1][1] - seen[0][1]) / (seen[-1][0] - seen[0][0])
+
+
+class LiveReport(Feed):
+    """The same with everything that a report shows, computed when asked for."""
+
+    def build(self) -> bytes:
+        """The payload of the page as JSON; whole trials come one by one, by `record`."""
+        return build_payload(self._store, self._words, traces="none").index
 
 
 def _expected(folder: RunFolder) -> dict[str, int]:

@@ -27,6 +27,7 @@ COMMANDS: dict[str, Command] = dict(
         _command("Run", "gateway", "serve a model to a program or an agent that is tried by hand"),
         _command("Look", "results", "the numbers of runs: score, standard error, interval, cost"),
         _command("Look", "report", "a page that shows runs, to open from a disk or put anywhere"),
+        _command("Look", "view", "the report in a browser, renewed while a run goes on"),
         _command("Look", "trial", "one trial: prompt, output, scores, timing"),
         _command("Look", "show", "a task (definition, what the model will see), or a harness"),
         _command("Look", "explain", "why trials were or were not reused"),

@@ -5,6 +5,7 @@ import { drawControls } from "./controls.js";
 import { forget, isDark, librariesLoaded } from "./chart.js";
 import { coverage } from "./coverage.js";
 import { h, replace } from "./dom.js";
+import { follow, latest } from "./live.js";
 import { overview } from "./overview.js";
 import { config, payload, setPayload, unpack } from "./payload.js";
 import { questions } from "./questions.js";
@@ -80,30 +81,7 @@ async function open() {
   start(draw);
   draw();
   document.documentElement.dataset.ready = performance.now().toFixed(0);
-  if (live) follow(live);
-}
-
-async function latest(live) {
-  const answer = await fetch(live.index);
-  if (!answer.ok) throw new Error(`the viewer answered ${answer.status}`);
-  return answer.json();
-}
-
-// A run goes on: the viewer tells of news, and the view is drawn anew with the address as it is.
-function follow(live) {
-  const events = new EventSource(live.events);
-  let version = null;
-  events.onmessage = async (event) => {
-    const told = JSON.parse(event.data);
-    const made = document.getElementById("made");
-    if (told.problem) made.textContent = told.problem;
-    if (told.version !== undefined && told.version !== version) {
-      const first = version === null;
-      version = told.version;
-      if (!first) { show(await latest(live)); draw(); }
-    }
-  };
-  events.onerror = () => { document.getElementById("made").textContent = "the viewer has ended; this is what it knew last"; };
+  if (live) follow(live, show, draw);
 }
 
 window.addEventListener("load", librariesLoaded);

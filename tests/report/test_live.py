@@ -1,0 +1,172 @@
+"""The live viewer in a real browser while a real run grows: right at the end, keeping what was chosen."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weigh.pipeline.live_feed import LiveReport
+from weigh.pipeline.results import summarize
+from weigh.store.layout import Store
+
+WEIGH = [sys.executable, "-m", "weigh"]
+TRIALS = 2000
+TASK = f"""
+from weigh import AccuracyMetric, Instance, NumericScorer, Task, register
+
+@register("sums")
+class Sums(Task):
+    metrics = (AccuracyMetric(scorer=NumericScorer),)
+
+    @property
+    def instances(self):
+        for i in range({TRIALS}):
+            yield Instance(question=f"What is {{i}} + 1?", gold_answer=str(i + 1), id=f"q{{i}}")
+"""
+MODEL = """
+def answer(request):
+    n = int(request.messages[-1].content.split()[2])
+    return str(n + 1) if n % 4 else "<img src=x onerror=alert(1)>"
+"""
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*WEIGH, *words, "--store", str(folder / "store")], cwd=folder, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def run_words(*more: str) -> list[str]:
+    return ["run", "-t", "sums.py:sums", "-m", "scripted/model.py:answer::label=toy,latency=0.02", "--name", "growing",
+            "--concurrency", "8", *more]  # fmt: skip
+
+
+@contextmanager
+def viewing(folder: Path, *words: str) -> Iterator[str]:
+    """The address of a viewer over the folder's store; it must end cleanly on Ctrl-C."""
+    viewer = start(folder, "view", "--port", "0", *words)
+    assert viewer.stderr is not None
+    try:
+        address = re.match(r"http://\S+", viewer.stderr.readline())
+        assert address is not None, viewer.stderr.read()
+        yield address[0]
+        viewer.send_signal(signal.SIGINT)
+        _, said = viewer.communicate(timeout=10)
+        assert viewer.returncode == 0 and said.splitlines()[-1] == "ended" and "Traceback" not in said
+    finally:
+        viewer.kill()
+        viewer.communicate()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "sums.py").write_text(TASK)
+    (tmp_path / "model.py").write_text(MODEL)
+    return tmp_path
+
+
+def fetch(address: str) -> Any:
+    with urllib.request.urlopen(address) as answer:
+        data = answer.read()
+    import gzip
+
+    return json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
+
+
+def numbers(index: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """What the page shows of results at 95 %, failed trials excluded."""
+    rows = index["blocks"][index["results"]["0.95|exclude"]]
+    return [(row["task"], row["metric"], row["n"], row["score"], row["low"], row["high"]) for row in rows]
+
+
+def test_it_is_right_while_a_run_grows_and_keeps_what_was_chosen(folder: Path, browser: Any) -> None:
+    first = start(folder, *run_words("--limit", "20"))
+    first.communicate(timeout=60)
+    with viewing(folder) as address:
+        page = browser.new_page()
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("dialog", lambda dialog: wrong.append("a dialog"))
+        page.goto(f"{address}#view=coverage&level=0.9")
+        page.wait_for_selector("#progress", state="attached")
+        run = start(folder, *run_words())
+        seen = []
+        while run.poll() is None:
+            seen.append(int(page.get_attribute("#progress", "data-done") or 0))
+            time.sleep(0.2)
+        assert run.wait() == 0
+        page.wait_for_selector('#progress[data-running="false"]', state="attached", timeout=20_000)
+        page.wait_for_function(
+            f"() => document.getElementById('made').textContent.includes('{TRIALS:,} trials')", timeout=20_000
+        )
+        assert seen == sorted(seen) and len({n for n in seen if 20 < n < TRIALS}) >= 2, "it was told while it grew"
+        assert page.url.endswith("#view=coverage&level=0.9") and page.evaluate(
+            "document.documentElement.dataset.view"
+        ) == ("coverage")
+        store = Store(folder / "store")
+        made = summarize(store, store.find("growing"))
+        expected = [
+            (r.task, r.metric, r.estimate.n, r.estimate.mean, r.estimate.low, r.estimate.high)
+            for r in made.rows
+            if r.estimate is not None
+        ]
+        index = fetch(address + "api/index")
+        assert numbers(index) == expected and expected[0][2] == TRIALS, "the numbers of weigh results"
+        trial = index["trials"]["id"][0]
+        record = fetch(address + f"api/trial/{trial}")
+        assert record["id"] == trial and record["trajectory"]["output"]["text"]
+        page.goto(f"{address}#view=trace&trial={trial}")
+        page.wait_for_selector("text=<img src=x onerror=alert(1)>")
+        assert not wrong, wrong
+        page.close()
+
+
+def test_what_it_knows_without_a_page(folder: Path) -> None:
+    run = start(folder, *run_words("--limit", "60"))
+    report = LiveReport(Store(folder / "store"), ())
+    looks = []
+    while run.poll() is None:
+        if any((folder / "store").glob("runs/*/run.json")) and report.look():
+            told = report.progress()["runs"][0]
+            looks.append((told["done"], told["expected"]))
+        time.sleep(0.01)
+    run.communicate()
+    report.look()
+    told = report.progress()["runs"][0]
+    assert (told["done"], told["expected"], told["running"], told["failed"]) == (60, 60, False, {})
+    assert told["rows"] == [("toy", "sums", 60, 0, 60)]
+    assert looks and all(expected in (0, 60) or done <= expected for done, expected in looks)
+
+
+def test_elsewhere_it_takes_a_token_and_redaction_reaches_everything(folder: Path) -> None:
+    secret = "hf_" + "a1B2c3D4e5" * 4
+    (folder / "model.py").write_text(f"def answer(request):\n    return 'the token is {secret}'\n")
+    start(folder, *run_words("--limit", "3")).communicate(timeout=60)
+    with viewing(folder, "--token", "--redact") as address:
+        assert "?token=" in address
+        base, token = address.split("?token=")
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            fetch(base + "api/index")
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        opener.open(address).read()
+        import gzip
+
+        index = gzip.decompress(opener.open(base + "api/index").read()).decode()
+        trial = json.loads(index)["trials"]["id"][0]
+        record = opener.open(base + f"api/trial/{trial}").read().decode()
+        for text in (index, record):
+            assert secret not in text and "<secret:hub-token#1>" in text and token not in text
+            assert os.environ.get("HOME", "/nowhere") + "/" not in text
