@@ -70,6 +70,7 @@ async def test_results_verdicts_and_the_comparison_say_the_same(
     text = results_text(made, "table")
     assert "revision v1.1.0 against v1.0.0" in text
     assert "helps (p = " in text
+    assert "the epochs were asked at temperature 0" in text
     assert "whether the sizes differ: cannot tell" in text
     flat = json.loads(results_text(made, "json"))
     assert {row["arm"]: row["match"] for row in flat}["small/coder/v1.1.0/bare"] == 1.0

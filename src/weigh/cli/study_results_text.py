@@ -95,6 +95,7 @@ def _about(made: StudyResults) -> list[str]:
         lines.append(
             f"in percent of tasks: {'; '.join(f'{m.name}: {m.description or m.pattern or m.name}' for m in shown)}"
         )
+    lines += made.notes
     return [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines]
 
 

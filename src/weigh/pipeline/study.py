@@ -6,7 +6,7 @@ a run builds anything. What comes of it is a run like any other: results, compar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -149,17 +149,24 @@ async def open_session(plan: StudyPlan, on_event: OnEvent | None = None, stop: S
     return await Session.plan(plan.request, on_event or (lambda event: None), stop or StopSignal())
 
 
-async def build_study(plan: StudyPlan, notice: Callable[[str], None] = lambda text: None) -> list[Installation]:
+async def build_study(
+    plan: StudyPlan, notice: Callable[[str], None] = lambda text: None, *, only: Collection[str] | None = None
+) -> list[Installation]:
     """Install every revision that is not installed, and fetch the sources that tiers need.
+
+    Args:
+        only: Names of revisions, where not all are wanted.
 
     Raises:
         CapabilityError: All that cannot be built, one a line.
     """
-    made = await build_all(plan.recipes, notice)
+    wanted = [revision for revision in plan.revisions if only is None or revision.name in only]
+    made = await build_all([plan.profile.recipe(revision) for revision in wanted], notice)
     for one in made:
         await plan.profile.check(one)
     for pair in plan.pairs:
-        await plan.profile.fetch(pair.revision, pair.tier)
+        if pair.revision in wanted:
+            await plan.profile.fetch(pair.revision, pair.tier)
     return made
 
 

@@ -5,7 +5,7 @@ The numbers are those of `weigh results` and `weigh compare`; here they are gath
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -121,12 +121,14 @@ class StudyResults(msgspec.Struct, frozen=True, kw_only=True):
         arms: In the order of the run, models by size.
         contrasts: What was compared.
         markers: By name.
+        notes: What must be known with the numbers.
     """
 
     run: Run
     arms: tuple[ArmResult, ...]
     contrasts: tuple[Contrast, ...]
     markers: dict[str, MarkerSpec]
+    notes: tuple[str, ...] = ()
 
 
 def study_results(
@@ -148,7 +150,19 @@ def study_results(
         made = [_arm_result(data, run, arm, markers) for arm in arms]
         wanted = compared or usual_contrasts(run)
         contrasts = [c for w in wanted if (c := _contrast(store, data, run, arms, w, options)) is not None]
-    return StudyResults(run=run, arms=tuple(made), contrasts=tuple(contrasts), markers=markers)
+    return StudyResults(
+        run=run, arms=tuple(made), contrasts=tuple(contrasts), markers=markers, notes=tuple(_notes(run, made))
+    )
+
+
+def _notes(run: Run, arms: Sequence[ArmResult]) -> Iterator[str]:
+    warm = any(arm.axes.get("temperature") for arm in run.arms)
+    warm = warm or any((task.definition.get("sampling") or {}).get("temperature") for task in run.tasks)
+    if not warm and any(arm.match is not None and arm.trials > arm.match.n for arm in arms):
+        yield (
+            "the epochs were asked at temperature 0: where a model then does the same thing again, what is said about "
+            "these tasks claims too much (`temperature: 0.7` in the study file)"
+        )
 
 
 def usual_contrasts(run: Run) -> list[StudyCompare]:

@@ -74,6 +74,8 @@ async def _run(args: argparse.Namespace, watch: object) -> tuple[StudyPlan, RunR
     if not args.quiet:
         for line in plan.lacking:
             say(f"left out: {line}")
-    await build_study(plan, (lambda text: None) if args.quiet else say)
+    # What is all stored needs no installation.
+    remain = {str(group.arm.axes["revision"]) for group in cell_groups(session) if group.remaining}
+    await build_study(plan, (lambda text: None) if args.quiet else say, only=remain)
     with watch, stop.on_signals():  # type: ignore[attr-defined]
         return plan, await session.execute()
