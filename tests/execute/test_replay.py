@@ -98,6 +98,7 @@ async def test_the_same_request_gets_its_answers_in_order(tmp_path: Path) -> Non
         ("at 2026-11-27T00:36:34Z", "at 2027-01-02T10:00:00+01:00"),
         ("Today is Fri Nov 27 2026", "Today is Sat Nov 28 2026"),
         ("Friday, 27 November 2026 10:11:12", "Saturday, 28 November 2026 9:00:01"),
+        ("2 Nov 27 02:03 answer.txt", "2 Nov  7 12:45 answer.txt"),
         ("in /tmp/weigh-abc1/x", "in /tmp/weigh-def2/x"),
         ("http://127.0.0.1:8080/v1", "http://127.0.0.1:41231/v1"),
         ("key weigh-" + "a" * 43, "key weigh-" + "b" * 43),

@@ -24,6 +24,7 @@ VOLATILE: tuple[tuple[str, str], ...] = (
     (r"\b(?:127\.0\.0\.1|localhost):\d+", "HOST"),
     (r"/tmp/(?:weigh|tmp)[A-Za-z0-9_.-]*", "FOLDER"),
     (rf"\b{_DAY},? (?:{_MONTH} \d{{1,2}}|\d{{1,2}} {_MONTH}),?(?: {_CLOCK})?(?: \d{{4}})?(?:,? {_CLOCK})?", "WHEN"),
+    (rf"\b{_MONTH} +\d{{1,2}},? +{_CLOCK}", "WHEN"),  # as `ls -l` prints it
     (rf"\b\d{{4}}-\d\d-\d\d(?:[T ,]+{_CLOCK})?", "WHEN"),
     (rf"\b\d{{1,2}}/\d{{1,2}}/\d{{4}}(?:,? {_CLOCK})?", "WHEN"),
 )
