@@ -127,3 +127,10 @@ class AgentBench:
     def artifact(self, trial: Trial, name: str) -> str:
         """A native trace as it is stored."""
         return read_artifact(self.store.open(trial.run), trial, name).decode()
+
+
+def same_counts(told: dict[str, Any]) -> bool:
+    """Whether an agent reports the tokens and calls that the gateway counted; what is not cached, they call 0."""
+    return {"cached": 0, **told["reported"]} == {"cached": 0} | {
+        k: v for k, v in told["gateway"].items() if k != "cost"
+    }

@@ -66,6 +66,8 @@ def test_nothing_leaks_in_or_out(bench: AgentBench, pi: str, monkeypatch: pytest
     assert seen.count("Read-only file system") >= 2 and not (install / "x").exists()
     # The trial's own token, which it may read, is worth nothing afterwards; it is in nothing that is kept.
     assert '"apiKey": "[the trial\'s token]"' in seen
+    told = "\n".join(r for asked in bench.asked("spy") for r in asked["results"])
+    assert "== token" in told and re.search(r"weigh-[A-Za-z0-9_-]{43}", told) is None
     kept = b"".join(p.read_bytes() for p in bench.store.path.rglob("*") if p.is_file())
     assert b"apiKey" in kept
     assert re.findall(rb"weigh-[A-Za-z0-9_-]{43}", kept) == []

@@ -15,6 +15,7 @@ from weigh.records.request import ChatRequest, LoglikelihoodRequest, Output, Req
 from weigh.records.trajectory import Step
 from weigh.records.usage import Usage, add_usage
 
+HIDDEN = "[the trial's token]"
 AGENTS_OWN = frozenset({"context_length", "bad_request", "http_400", "http_413", "http_422"})
 """Failures that a request can be to blame for: the agent is told and may do better; the trial fails if it does not."""
 
@@ -40,6 +41,7 @@ class AgentCalls:
         failure: What ended the trial from the provider's side; `failed` is set with it.
         answers: In order.
         tools: Names of the tools that the agent offered the model, in any of its requests.
+        secret: Left out of requests: the trial's token.
         withheld: Whether the model cannot call tools, so that the agent's were left out of its requests.
     """
 
@@ -50,6 +52,7 @@ class AgentCalls:
         self.capabilities: frozenset[Capability] = self._provider.capabilities | {"tools"}
         self._sampling = None if isinstance(request, LoglikelihoodRequest) else request.sampling
         self.answers: list[Answered] = []
+        self.secret = ""
         self.tools: set[str] = set()
         self.failure: Error | None = None
         self.failed = asyncio.Event()
@@ -118,6 +121,9 @@ class AgentCalls:
         """The request as weigh wants it: the task's way of drawing tokens, and no tools for a model that has none."""
         if not isinstance(request, ChatRequest):
             return request
+        if self.secret and self.secret in (text := msgspec.json.encode(request).decode()):
+            # An agent that has read its own key would tell it to the model, and to what is recorded of the call.
+            request = msgspec.json.decode(text.replace(self.secret, HIDDEN), type=ChatRequest)
         own = self._sampling or SamplingParams()
         sampling = msgspec.structs.replace(
             request.sampling, temperature=own.temperature, top_p=own.top_p, top_k=own.top_k, seed=own.seed

@@ -15,7 +15,7 @@ from weigh.execute.gateway import relay
 from weigh.execute.gateway.session import GatewayBudget, Session
 from weigh.execute.program import SOCKET
 from weigh.execute.retry import ONCE
-from weigh.execute.scaffolds.agent_calls import AgentCalls
+from weigh.execute.scaffolds.agent_calls import HIDDEN, AgentCalls
 from weigh.execute.venvs import base_python
 from weigh.protocols import ExecResult, Sandbox, ScaffoldContext
 from weigh.records.errors import Error, Failure
@@ -31,7 +31,6 @@ PARTING = 1.0
 """Seconds a program has to end by itself once no call of its is answered any more; it then writes its session."""
 KEPT = 32_000_000
 """Bytes of the event stream, and of the session, that are kept."""
-TOKEN = "[the trial's token]"
 
 _READ_SESSION = """
 import fnmatch, json, os, sys
@@ -71,6 +70,7 @@ class AgentTrial:
         self._prompt = ""
         self._calls = AgentCalls(context, request)
         self.session: Session = gateway.open(self._calls, budget=GatewayBudget(calls=calls), retry=ONCE)
+        self._calls.secret = self.session.token
         self._reader = agent.reader()
         self._stream = bytearray()
         self._left_out = 0
@@ -134,7 +134,7 @@ class AgentTrial:
         room = KEPT - len(self._stream)
         self._stream += data[: max(0, room)]
         self._left_out += max(0, len(data) - room)
-        self._reader.feed(data.replace(self.session.token.encode(), TOKEN.encode()), self._context.seconds)
+        self._reader.feed(data.replace(self.session.token.encode(), HIDDEN.encode()), self._context.seconds)
 
     async def _keep(self) -> None:
         """Put what there is of stream and session into the trial, whatever became of it."""
@@ -178,7 +178,7 @@ class AgentTrial:
         return b"".join(parts)[:KEPT]
 
     def _clean(self, data: bytes) -> str:
-        return data.decode(errors="replace").replace(self.session.token, TOKEN)
+        return data.decode(errors="replace").replace(self.session.token, HIDDEN)
 
     def _conclude(self, ended: ExecResult | None) -> Trajectory:
         """What came of a program that ended while its calls were still answered, or that spent the session's budget."""
