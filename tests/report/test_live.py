@@ -103,9 +103,11 @@ def test_it_is_right_while_a_run_grows_and_keeps_what_was_chosen(folder: Path, b
         page.goto(f"{address}#view=coverage&level=0.9")
         page.wait_for_selector("#progress", state="attached")
         run = start(folder, *run_words())
-        seen = []
+        seen: list[int] = []
+        covered: list[str] = []
         while run.poll() is None:
             seen.append(int(page.get_attribute("#progress", "data-done") or 0))
+            covered.append(page.inner_text("main"))
             time.sleep(0.2)
         assert run.wait() == 0
         page.wait_for_selector('#progress[data-running="false"]', state="attached", timeout=20_000)
@@ -113,6 +115,9 @@ def test_it_is_right_while_a_run_grows_and_keeps_what_was_chosen(folder: Path, b
             f"() => document.getElementById('made').textContent.includes('{TRIALS:,} trials')", timeout=20_000
         )
         assert seen == sorted(seen) and len({n for n in seen if 20 < n < TRIALS}) >= 2, "it was told while it grew"
+        assert any(re.search(rf"[1-9]\d* / {TRIALS}\b", text) for text in covered[:-1]), (
+            "of those planned, not of those done"
+        )
         assert page.url.endswith("#view=coverage&level=0.9") and page.evaluate(
             "document.documentElement.dataset.view"
         ) == ("coverage")

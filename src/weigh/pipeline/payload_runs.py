@@ -68,7 +68,7 @@ def coverage_rows(store: Store, data: CachedDataset, source: Source) -> list[dic
                 (run.id, member.arm.id, task.name, task.variant), {"ok": 0, "failed": {}, "outcomes": {}}
             )
             n, epochs = seen.get((run.id, task.name, task.variant), (0, 1))
-            expected = _expected(invocations, task.num_instances, n, epochs)
+            expected = _expected(invocations, join_spec(task.name, task.variant), task.num_instances, n, epochs)
             done = entry["ok"] + sum(entry["outcomes"].values())
             there = done + sum(entry["failed"].values())
             rows.append({
@@ -88,14 +88,17 @@ def _absent(run: Run) -> dict[str, str]:
     return {spec: suite.name for suite in run.suites for spec in suite_members(suite) if spec not in have}
 
 
-def _expected(invocations: Sequence[Invocation], instances: int | None, seen: int, epochs: int) -> int:
+def _expected(invocations: Sequence[Invocation], spec: str, instances: int | None, seen: int, epochs: int) -> int:
     """Trials that the largest plan of the run asks for; what is there where no plan says (an imported table)."""
     largest = seen * epochs
     for one in invocations:
+        cells = one.plan.get("cells")
         limit = one.plan.get("limit")
-        if "epochs" not in one.plan or instances is None or not isinstance(limit, int | None):
-            continue
-        largest = max(largest, min(instances, limit if limit is not None else seen) * int(one.plan["epochs"] or 1))
+        if isinstance(cells, Mapping):
+            largest = max(largest, int(cells.get(spec, 0)))
+        elif "epochs" in one.plan and instances is not None and isinstance(limit, int | None):
+            # Runs of before plans said how many cells they have.
+            largest = max(largest, min(instances, limit if limit is not None else seen) * int(one.plan["epochs"] or 1))
     return largest
 
 
