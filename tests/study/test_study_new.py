@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.study.test_study_run import needs_bubblewrap
 from weigh.cli.main import dispatch, main
 from weigh.records.errors import WeighError
 
-pytestmark = pytest.mark.sandbox
-__all__ = ["needs_bubblewrap"]
+pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("bubblewrap")]
 
 SOLVER = '''
 from weigh.records.request import Output, ToolCall

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.study.kit import make_study
-from tests.study.test_study_run import needs_bubblewrap, run, trials
+from tests.study.test_study_run import run, trials
 from weigh.cli.main import main
 from weigh.cli.study_results_text import results_text
 from weigh.define.study import read_study
@@ -24,8 +24,7 @@ from weigh.records.errors import DefinitionError
 from weigh.store.layout import Store
 from weigh.store.reader import read_trials
 
-pytestmark = pytest.mark.sandbox
-__all__ = ["needs_bubblewrap"]
+pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("bubblewrap")]
 
 WEAK = """
 def answer(request):

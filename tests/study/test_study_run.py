@@ -9,7 +9,6 @@ import pytest
 
 from tests.study.kit import make_study
 from weigh.define.study import read_study
-from weigh.execute.sandboxes.probe import available
 from weigh.pipeline.request import RunResult
 from weigh.pipeline.study import StudyChanges, build_study, open_session, plan_study
 from weigh.pipeline.study_status import cell_groups, forecast
@@ -19,14 +18,7 @@ from weigh.store.layout import Store
 from weigh.store.reader import read_trials
 from weigh.study.installations import build, find_installation
 
-pytestmark = pytest.mark.sandbox
-
-
-@pytest.fixture(autouse=True)
-async def needs_bubblewrap() -> None:
-    probe = await available("bubblewrap")
-    if not probe.ok:
-        pytest.skip(f"needs bubblewrap: {probe.reason}")
+pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("bubblewrap")]
 
 
 async def run(file: Path, changes: StudyChanges | None = None) -> RunResult:
