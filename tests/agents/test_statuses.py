@@ -63,8 +63,8 @@ def test_a_deadline_covers_silence_and_the_whole_tree(
 def _silence(bench: AgentBench) -> None:
     nap = "setsid nohup sleep 77177 >/dev/null 2>&1 & sleep 77177"
     began = time.monotonic()
-    trial = bench.run({"silent": [bash(nap)]}, overrides=("limits.seconds=2.5",))["silent"]
-    assert trial.status == "timeout" and time.monotonic() - began < 8
+    trial = bench.run({"silent": [bash(nap)]}, overrides=("limits.seconds=5",))["silent"]
+    assert trial.status == "timeout" and time.monotonic() - began < 15
     assert trial.trajectory is not None
     (step,) = [s for s in trial.trajectory.steps if s.source == "model"]
     assert step.tool_calls[0].arguments["command"] == nap

@@ -99,6 +99,8 @@ class Gateway:
             site = web.TCPSite(self._runner, "127.0.0.1", self.port)
             await site.start()
             await web.UnixSite(self._runner, self.socket).start()
+            # Its folder keeps other users out; in a container, the agent is another user than we are.
+            Path(self.socket).chmod(0o666)
         except OSError as error:
             await self.__aexit__()
             raise CapabilityError(f"the gateway cannot listen on port {self.port}: {error.strerror}") from None

@@ -18,7 +18,8 @@ from weigh.execute.agents.install import find_agent, find_node, missing
 from weigh.execute.agents.registry import agent_by_name
 from weigh.execute.gateway.open import open_gateway
 from weigh.execute.program import INSIDE_PORT
-from weigh.execute.sandboxes.spec import SandboxSpec
+from weigh.execute.sandboxes.bubblewrap import HOME
+from weigh.execute.sandboxes.spec import WORKSPACE, SandboxSpec
 from weigh.execute.scaffolds.agent_prompt import read_prompt
 from weigh.execute.scaffolds.agent_trial import AgentTrial
 from weigh.protocols import ScaffoldContext
@@ -151,6 +152,8 @@ class AgentScaffold:
 async def _places(context: ScaffoldContext) -> tuple[str, str]:
     """Home and workspace as the sandbox sees them."""
     assert context.sandbox is not None
+    if context.sandbox.mode in ("bubblewrap", "container"):
+        return HOME, WORKSPACE
     ended = await context.sandbox.exec(["/bin/sh", "-c", 'printf "%s\\n" "$HOME"; pwd'], timeout=30.0)
     home, place = ended.stdout.split("\n")[:2]
     return home, place
