@@ -96,7 +96,8 @@ async def test_tiers_of_ones_own(tmp_path: Path) -> None:
 
 
 async def test_a_class_takes_over(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(CLASS)
+    (tmp_path / "beside_mine.py").write_text("NUMBERS = (2, 21)\n")
+    (tmp_path / "mine.py").write_text("from beside_mine import NUMBERS\n" + CLASS.replace("(2, 21)", "NUMBERS"))
     made = load_profile("mine.py:Mine", tmp_path)
     assert [t.name for t in made.tasks()] == ["add-2", "add-21"]
     assert await made.why_not("bare", revision("1.0")) == "no command yet"

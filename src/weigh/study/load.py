@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from weigh.records.errors import DefinitionError, suggest
 
 def load_object(ref: str, base: Path, where: str) -> Any:
     """Import a file and give what it calls by that name; a relative file begins at `base`.
+
+    Modules beside the file can be imported by it.
 
     Raises:
         DefinitionError: There is no such file or name, or the file raises while it is imported.
@@ -22,10 +25,13 @@ def load_object(ref: str, base: Path, where: str) -> Any:
     if not path.is_file():
         near = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
         raise DefinitionError(f"{where}: {path} does not exist{suggest(path.name, near)}")
+    sys.path.insert(0, str(path.parent))
     try:
         held = runpy.run_path(str(path), run_name=f"weigh_study_{path.stem}")
     except Exception as error:
         raise DefinitionError(f"{where}: {path}: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(str(path.parent))
     if name not in held:
         own = [n for n, value in held.items() if getattr(value, "__module__", None) == f"weigh_study_{path.stem}"]
         raise DefinitionError(f"{where}: {path} has no {name!r}{suggest(name, own)}")
