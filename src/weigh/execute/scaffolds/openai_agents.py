@@ -13,12 +13,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import agents
 import msgspec
 from agents.models.chatcmpl_converter import Converter
 from agents.models.interface import Model
 from openai.types.chat import ChatCompletionMessage
 
+import agents
 from weigh.execute.limits import LimitReached
 from weigh.execute.scaffolds.conversation import REFUSED, Conversation
 from weigh.execute.stop import Abandoned
