@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from weigh.cli.redaction import add_redaction, is_redacting, redactor_of, show_findings
+from weigh.cli.redaction import add_redaction, is_redacting, redactor_of, scan, show_findings
 from weigh.pipeline.provenance import redact_command
 from weigh.records.errors import DefinitionError
 from weigh.report.redact import Machine, Redactor, Settings, describe, load_settings
@@ -261,4 +261,15 @@ def test_the_flags_of_commands_that_publish(capsys: pytest.CaptureFixture[str]) 
     assert redactor.text("T-12 on node-of-a-stored-run", "trial a") == "<secret:ticket#1> on <host>"
     show_findings(redactor.findings, replaced=False)
     said = capsys.readouterr().err
-    assert said.splitlines()[0].startswith("found, and left") and "ticket, 1 time in trial a: T... (4" in said
+    assert said.splitlines()[0].startswith("looks like secrets") and "ticket, 1 time in trial a: T... (4" in said
+
+
+def test_what_is_published_as_it_is_is_scanned_first() -> None:
+    secret = "hf_" + letters(34)
+    records = [{"id": "a", "output": "nothing"}, {"id": "b", "steps": [{"content": f"line\n{secret}"}]}]
+    chunks = [json.dumps(records[:1]).encode(), json.dumps(records).encode()]
+    found = scan(b'{"page": "nothing"}', chunks)
+    assert [(f.kind, f.where, f.count) for f in found] == [("hub-token", "trial b", 1)]
+    assert not scan(b"{}", chunks[:1])
+    (only,) = scan(json.dumps({"command": f"weigh run {secret}"}).encode(), [])
+    assert only.where == "the page"

@@ -6,8 +6,10 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
 from weigh.cli.terminal import say
-from weigh.report.redact import Finding, Redactor, describe, load_settings, this_machine
+from weigh.report.redact import Finding, Machine, Redactor, describe, load_settings, this_machine
 
 SHOWN = 20
 
@@ -47,12 +49,29 @@ def redactor_of(args: argparse.Namespace, hosts: Iterable[str] = ()) -> Redactor
     return Redactor(this_machine(hosts), load_settings(args.redact_file, args.redact_pattern))
 
 
+def scan(index: bytes, chunks: Iterable[bytes]) -> tuple[Finding, ...]:
+    """The secrets in what is about to be published as it is; names and paths are left to `--redact`.
+
+    Args:
+        index: The page's data, as JSON.
+        chunks: Lists of trials, as JSON.
+    """
+    redactor = Redactor(Machine(values=this_machine().values))
+    for data in chunks:
+        if redactor.suspects(data.decode()):
+            for record in msgspec.json.decode(data):
+                redactor.value(record, f"trial {record['id']}")
+    if not redactor.findings and redactor.suspects(index.decode()):
+        redactor.value(msgspec.json.decode(index), "the page")
+    return redactor.findings
+
+
 def show_findings(findings: Iterable[Finding], *, replaced: bool) -> None:
     """Say on stderr what was found, before anything is published."""
     lines = describe(findings)
     if not lines:
         return
-    say("replaced:" if replaced else "found, and left as it is (--redact replaces it):")
+    say("replaced:" if replaced else "looks like secrets, and is published as it is (--redact replaces it):")
     for line in lines[:SHOWN]:
         say(f"  {line}")
     if len(lines) > SHOWN:

@@ -159,6 +159,10 @@ class Redactor:
             return value
         return self._value(value, where, rules, "")
 
+    def suspects(self, text: str) -> bool:
+        """Whether a text, also one of JSON as it stands, may hold something; quick, to leave most of a store unread."""
+        return any(not r.anchors or r.pattern.search(text) for r in self._possible(text))
+
     def _possible(self, text: str) -> list[_Rule]:
         """The rules that can match: most texts hold nothing, and a plain search for a literal costs next to nothing."""
         lower = text.lower()

@@ -9,7 +9,7 @@ from typing import get_args
 import msgspec
 
 from weigh.cli.flags import add_store
-from weigh.cli.redaction import add_redaction, is_redacting, redactor_of, show_findings
+from weigh.cli.redaction import add_redaction, is_redacting, redactor_of, scan, show_findings
 from weigh.cli.terminal import say
 from weigh.cli.words import many
 from weigh.pipeline.payload import build_payload
@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
     store = Store(args.store)
     made = build_payload(store, args.runs, traces=args.traces, title=args.title)
     index, chunks, title = made.index, [chunk.data for chunk in made.chunks], made.title
-    redactor = redactor_of(args, made.hosts)
     if is_redacting(args):
+        redactor = redactor_of(args, made.hosts)
         title = redactor.text(title, "the title")
         index = msgspec.json.encode(redactor.value(msgspec.json.decode(index), "the page"))
         chunks = [
@@ -51,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
             for chunk in chunks
         ]
         show_findings(redactor.findings, replaced=True)
+    else:
+        show_findings(scan(index, chunks), replaced=False)
     written = write_site(Path(args.output), title, index, chunks, single_file=args.single_file)
     page, *traces = (path.stat().st_size / 1e6 for path in written)
     size = f"{page:.1f} MB" + (f" and {sum(traces):.1f} MB of traces beside it" if traces else "")
