@@ -65,6 +65,10 @@ def test_a_study_called_study_is_named_after_its_folder(tmp_path: Path) -> None:
         ({"revisions": [1.1]}, "revisions: write 1.1 in quotes"),
         ({"revisions": [{"name": "x"}]}, "revisions[0]: say one of ref, version, folder, not nothing of it"),
         ({"revisions": [{"ref": "a", "version": "b"}]}, "not ref and version at once"),
+        (
+            {"revisions": [{"ref": "a", "name": "w/ CLI, Skill"}]},
+            "revisions: name 'w/ CLI, Skill': not empty, and none of",
+        ),
         ({"epochs": 0}, "epochs: epochs are 1 or more, got 0"),
         ({"limits": {"turn": 3}}, "limits.turn: unknown key 'turn'; did you mean 'turns'?"),
         ({"name": "a b"}, "name 'a b': no spaces"),

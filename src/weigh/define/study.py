@@ -248,6 +248,15 @@ def _check(study: Study, where: str) -> None:
             raise DefinitionError(f"{where}: revisions[{index}]: say one of ref, version, folder, not {said}")
     for model in study.models:
         parse_model(model.spec)
+    for key, own in (
+        ("revisions", [r.name for r in study.revisions]),
+        ("models", [m.name for m in study.models]),
+        ("agents", [a.name for a in study.agents]),
+    ):
+        for name in own:
+            # One finds arms by these names in filters: `revision=NAME,tier=bare`.
+            if name is not None and (not name or any(c in name for c in ",*?[]")):
+                raise DefinitionError(f"{where}: {key}: name {name!r}: not empty, and none of , * ? [ ]")
     labels = [agent.label for agent in study.agents]
     for key, names in (("agents", labels), ("tiers", study.tiers), ("models", [m.spec for m in study.models])):
         twice = next((name for name in names if list(names).count(name) > 1), None)

@@ -30,6 +30,7 @@ missing comes with how to get it. Exits 1 only when weigh itself cannot work."""
 
 TOOLS = (
     ("git", "apt install git"),
+    ("uv", "pip install uv (only for studies whose profile says install.tool: uv)"),
     ("node", "apt install nodejs npm (version 20.6 or newer for agents)"),
     ("nvidia-smi", "only for GPUs"),
 )
