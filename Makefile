@@ -57,5 +57,5 @@ format: setup
 	$(PY) -m ruff check --fix .
 
 clean:
-	rm -rf .venv demo-store .ruff_cache .mypy_cache .pytest_cache .import_linter_cache build dist
+	rm -rf .venv demo-store demo-report .ruff_cache .mypy_cache .pytest_cache .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -61,9 +61,10 @@ def compare_costs(
     alpha: float = 0.05,
     timed_out_a: Sequence[bool] | None = None,
     timed_out_b: Sequence[bool] | None = None,
+    test_ratio: bool = True,
 ) -> CostComparison:
-    """Compare what b and a cost on the same questions (means over epochs). Raises ValueError for NaN, negative costs
-    and unequal lengths."""
+    """Compare what b and a cost on the same questions (means over epochs). `test_ratio` adds the ratio's own p, which
+    decides nothing. Raises ValueError for NaN, negative costs and unequal lengths."""
     x, y = pair(a, b)
     fraction(alpha, "alpha")
     n = int(x.size)
@@ -77,7 +78,7 @@ def compare_costs(
             verdict="unresolved", reason="no question in common", alpha=alpha,
         )  # fmt: skip
     both = (x > 0) & (y > 0)
-    ratio, low, high, p_ratio = _ratio(np.log(y[both]) - np.log(x[both]), alpha)
+    ratio, low, high, p_ratio = _ratio(np.log(y[both]) - np.log(x[both]), alpha, test_ratio)
     shift, shift_low, shift_high = hodges_lehmann(y - x, 1 - alpha)
     p, ranks, method = signed_rank(y - x)
     verdict, reason = _verdict(p, ranks, method, alpha, late_a, late_b)
@@ -112,7 +113,7 @@ def _late(flags: Sequence[bool] | None, n: int) -> np.ndarray:
     return np.asarray(flags, dtype=bool)
 
 
-def _ratio(logs: np.ndarray, alpha: float) -> tuple[float | None, float | None, float | None, float | None]:
+def _ratio(logs: np.ndarray, alpha: float, test: bool) -> tuple[float | None, float | None, float | None, float | None]:
     n = logs.size
     if n == 0:
         return None, None, None, None
@@ -121,7 +122,7 @@ def _ratio(logs: np.ndarray, alpha: float) -> tuple[float | None, float | None, 
         return float(np.exp(mean)), None, None, None
     se = float(logs.std(ddof=1)) / n**0.5
     half = t_two_sided(1 - alpha, n - 1) * se
-    p = decide(logs / n, mean, se, n - 1).p
+    p = decide(logs / n, mean, se, n - 1).p if test else None
     return float(np.exp(mean)), float(np.exp(mean - half)), float(np.exp(mean + half)), p
 
 

@@ -3,6 +3,7 @@ fair coin makes it? Questions on which both agree say nothing and are not used."
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr, ndtri
 
 from .distributions import p_from_z
+
+TABLE = 1 << 16
+"""Up to so many contested questions the critical values are kept."""
 
 
 def mcnemar_exact(wins: ArrayLike, losses: ArrayLike) -> Any:
@@ -38,7 +42,20 @@ def sign_wald(wins: int, losses: int) -> float:
 
 def critical_losses(contested: NDArray[np.int64], alpha: float) -> NDArray[np.int64]:
     """For each number of contested questions the largest smaller side that is still significant, -1 for none."""
-    m: NDArray[np.int64] = np.asarray(contested, dtype=np.int64)
+    wanted: NDArray[np.int64] = np.asarray(contested, dtype=np.int64)
+    largest = int(wanted.max()) if wanted.size else 0
+    if 0 <= largest < TABLE and wanted.min(initial=0) >= 0:
+        return _critical_table(alpha, 1 << max(8, largest.bit_length()))[wanted]
+    return _critical(wanted, alpha)
+
+
+@lru_cache(maxsize=64)
+def _critical_table(alpha: float, size: int) -> NDArray[np.int64]:
+    """The answers for 0 to size - 1: a search for a number of questions asks for them again and again."""
+    return _critical(np.arange(size, dtype=np.int64), alpha)
+
+
+def _critical(m: NDArray[np.int64], alpha: float) -> NDArray[np.int64]:
     guess = np.floor(m / 2 + ndtri(alpha / 2) * np.sqrt(np.maximum(m, 1)) / 2).astype(np.int64) + 2
     k: NDArray[np.int64] = np.clip(guess, -1, m)
     for _ in range(12):  # the normal approximation is off by a few at most; step down until it holds

@@ -8,10 +8,11 @@ is McNemar's exact test. Source: Fisher 1935, section 21; Pitman 1937.
 
 from __future__ import annotations
 
-from functools import lru_cache
+import hashlib
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from .checks import Floats
 from .mcnemar import mcnemar_exact
@@ -26,6 +27,9 @@ SMALLEST = 1e-12
 """The transform's rounding: a smaller p is given as this."""
 
 
+REMEMBERED = 10_000
+
+
 class SignFlip(msgspec.Struct, frozen=True):
     """p (None when it was not computed), how, and the smallest p that this number of units can reach."""
 
@@ -36,18 +40,26 @@ class SignFlip(msgspec.Struct, frozen=True):
     floor: float
 
 
+_answers: dict[tuple[bytes, int, bool], SignFlip] = {}
+
+
 def sign_flip(units: Floats, *, seed: int = 0, monte_carlo: bool = True) -> SignFlip:
     """Two-sided sign-flip test of "the sum of `units` is 0 because each is as likely to be negative".
 
     A unit is a question's difference, or the sum over a cluster of them. Units that are 0 change nothing. The last
     answers are remembered: a report asks for the same test at several levels.
     """
-    return _flip(np.ascontiguousarray(units, dtype=np.float64).tobytes(), seed, monte_carlo)
+    digest = hashlib.blake2b(np.ascontiguousarray(units, dtype=np.float64).tobytes(), digest_size=16).digest()
+    key = (digest, seed, monte_carlo)
+    found = _answers.get(key)
+    if found is None:
+        if len(_answers) >= REMEMBERED:
+            _answers.clear()
+        found = _answers[key] = _flip(units, seed, monte_carlo)
+    return found
 
 
-@lru_cache(maxsize=256)
-def _flip(data: bytes, seed: int, monte_carlo: bool) -> SignFlip:
-    units: Floats = np.frombuffer(data, dtype=np.float64)
+def _flip(units: Floats, seed: int, monte_carlo: bool) -> SignFlip:
     size = np.abs(units)
     largest = float(size.max()) if size.size else 0.0
     keep = size > 1e-12 * largest
@@ -93,6 +105,11 @@ def _on_grid(u: Floats, levels: Floats, counts: Floats) -> float | None:
     span = float(counts @ whole)
     if span > GRID_RANGE or span * levels.size > 25 * GRID_RANGE:
         return None
+    observed = abs(round(float(u.sum()) / float(levels[0] / parts)))
+    if observed == 0:
+        return 1.0
+    if u.size <= 8 * levels.size:
+        return _counted(np.repeat(whole, counts.astype(np.int64)).astype(np.int64), (int(span) - observed) // 2)
     # T = the sum of the steps whose sign is flipped to minus, so that the sum of all is span - 2T.
     length = 1 << int(span).bit_length()
     angle = np.pi * np.arange(length // 2 + 1) / length
@@ -100,11 +117,26 @@ def _on_grid(u: Floats, levels: Floats, counts: Floats) -> float | None:
     for step, count in zip(whole, counts, strict=True):
         transform *= np.cos(step * angle) ** count
     chances = np.fft.irfft(transform * np.exp(-1j * span * angle), length)
-    observed = abs(round(float(u.sum()) / float(levels[0] / parts)))
-    if observed == 0:
-        return 1.0
     p = 2 * float(np.sum(chances[: (int(span) - observed) // 2 + 1]))
     return min(1.0, max(p, SMALLEST))
+
+
+def _counted(steps: NDArray[np.int64], most: int) -> float:
+    """Twice the chance that random steps add up to `most` or less: step by step, where they are too many kinds for the
+    transform to pay."""
+    chances = np.zeros(most + 1)
+    chances[0] = 1.0
+    reach = 0
+    for step in np.sort(steps).tolist():
+        filled = min(reach, most) + 1
+        reach += step
+        if step <= most:
+            moved = 0.5 * chances[: min(filled, most + 1 - step)]
+            chances[:filled] *= 0.5
+            chances[step : step + moved.size] += moved
+        else:
+            chances[:filled] *= 0.5
+    return min(1.0, max(2 * float(chances.sum()), SMALLEST))
 
 
 def _enumerate(u: Floats) -> float:

@@ -83,6 +83,8 @@ def mcnemar_power(n: int, p_win: float, p_loss: float, alpha: float = 0.05) -> f
     chance = np.diff(bdtr(np.arange(low - 1, high + 1, dtype=np.float64), n, contested), prepend=np.nan)[1:]
     if low == 0:
         chance[0] = (1 - contested) ** n
+    seen = chance > 1e-12  # numbers of contested questions that do not happen need no tail
+    m, chance = m[seen], chance[seen]
     k = critical_losses(m, alpha)
     rate = p_win / contested
     tail = np.where(k >= 0, bdtr(np.maximum(k, 0.0), m, rate) + bdtr(np.maximum(k, 0.0), m, 1 - rate), 0.0)

@@ -7,9 +7,13 @@ normal beyond. Source: Wilcoxon 1945; Hodges and Lehmann 1963; Hollander, Wolfe 
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from .checks import Floats
@@ -18,6 +22,13 @@ from .permutation import sign_flip
 
 THINNED = 4_000
 """Beyond this many differences the shift is computed from as many evenly spaced quantiles of them."""
+
+
+USUAL = (0.9, 0.95, 0.99)
+REMEMBERED = 20_000
+_shifts: dict[bytes, dict[float, tuple[float, float | None, float | None]]] = {}
+KEPT = 1_000
+"""Up to so many differences the places of their pairs are kept."""
 
 
 def mid_ranks(values: Floats) -> Floats:
@@ -46,23 +57,48 @@ def signed_rank(differences: Floats) -> tuple[float, float, str]:
 
 def hodges_lehmann(differences: Floats, level: float = 0.95) -> tuple[float, float | None, float | None]:
     """(shift, low, high): the median of the means of all pairs of differences (each with itself too), and the
-    interval that inverts the signed-rank test. No interval when n is too small for the level."""
+    interval that inverts the signed-rank test. No interval when n is too small for the level.
+
+    The last answers are remembered, for the usual levels too: a report asks for the same shift at several.
+    """
+    digest = hashlib.blake2b(np.ascontiguousarray(differences, dtype=np.float64).tobytes(), digest_size=16).digest()
+    found = _shifts.get(digest)
+    if found is None or level not in found:
+        if len(_shifts) >= REMEMBERED:
+            _shifts.clear()
+        found = _shifts[digest] = _hodges_lehmann(differences, sorted({level, *USUAL}))
+    return found[level]
+
+
+def _hodges_lehmann(
+    differences: Floats, levels: Sequence[float]
+) -> dict[float, tuple[float, float | None, float | None]]:
     n = differences.size
     d = differences
     if n > THINNED:
         d = np.quantile(differences, (np.arange(THINNED) + 0.5) / THINNED)
-    row, column = np.triu_indices(d.size)
+    row, column = _pairs(d.size) if d.size <= KEPT else np.triu_indices(d.size)
     walsh = (d[row] + d[column]) / 2
     whole = n * (n + 1) // 2
-    cut = _cut(n, level)
-    index = cut - 1 if n <= THINNED else round((cut - 0.5) / whole * walsh.size - 0.5)
+    places: dict[float, int] = {}
+    for level in levels:
+        cut = _cut(n, level)
+        if cut >= 1:
+            places[level] = cut - 1 if n <= THINNED else round((cut - 0.5) / whole * walsh.size - 0.5)
     middle = ((walsh.size - 1) // 2, walsh.size // 2)
     # Only these few ranks are wanted, and finding them is several times faster than sorting all.
-    walsh.partition(sorted({*middle, *((index, walsh.size - 1 - index) if cut >= 1 else ())}))
+    walsh.partition(sorted({*middle, *places.values(), *(walsh.size - 1 - at for at in places.values())}))
     shift = float((walsh[middle[0]] + walsh[middle[1]]) / 2)
-    if cut < 1:
-        return shift, None, None
-    return shift, float(walsh[index]), float(walsh[walsh.size - 1 - index])
+    return {
+        level: (shift, float(walsh[at]), float(walsh[walsh.size - 1 - at])) if at is not None else (shift, None, None)
+        for level in levels
+        for at in (places.get(level),)
+    }
+
+
+@lru_cache(maxsize=16)
+def _pairs(n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    return np.triu_indices(n)
 
 
 def _cut(n: int, level: float) -> int:

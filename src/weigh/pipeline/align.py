@@ -297,6 +297,19 @@ def column(
     data: Dataset, side: Side, tasks: Sequence[TaskInfo], metric: MetricInfo, rest: Sequence[str], errors: Errors
 ) -> Column:
     """One side's questions of one task, of all its arms; the key of a question carries its context."""
+    if data.memo is None:
+        return _column(data, side, tasks, metric, rest, errors)
+    arms = tuple((m.run.id, m.arm.id, m.variant) for m in side.members)
+    key = ("column", arms, tuple((t.name, t.variant) for t in tasks), metric, tuple(rest), errors)
+    if key not in data.memo:
+        data.memo[key] = _column(data, side, tasks, metric, rest, errors)
+    made: Column = data.memo[key]
+    return made
+
+
+def _column(
+    data: Dataset, side: Side, tasks: Sequence[TaskInfo], metric: MetricInfo, rest: Sequence[str], errors: Errors
+) -> Column:
     variants = {(t.name, t.variant) for t in tasks}
     parts: list[tuple[tuple[Axis, ...], Questions]] = []
     failed: dict[str, float] = {}

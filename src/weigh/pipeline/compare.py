@@ -49,7 +49,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         seed: Of the bootstrap and of Monte-Carlo permutations.
         shared: Only questions that are paired in every context (each model, tier ... within the sides), and suites
             without the tasks that are not paired.
-        bootstrap: Whether to add bootstrap intervals (JSON has them; no table does).
+        bootstrap: Whether to add bootstrap intervals and the test of a ratio (JSON has them; no table does).
     """
 
     tasks: tuple[str, ...] = ()
@@ -273,7 +273,9 @@ def compare_task(pairs: Aligned, options: Options, *, group: str | None = None, 
     )
     if pairs.metric.name in COSTS:
         late_a, late_b = (pairs.timeouts_a > 0).tolist(), (pairs.timeouts_b > 0).tolist()
-        cost = compare_costs(pairs.a, pairs.b, alpha=options.alpha, timed_out_a=late_a, timed_out_b=late_b)
+        cost = compare_costs(
+            pairs.a, pairs.b, alpha=options.alpha, timed_out_a=late_a, timed_out_b=late_b, test_ratio=options.bootstrap
+        )
         return msgspec.structs.replace(base, cost=cost)
     try:
         score = compare_pairs(

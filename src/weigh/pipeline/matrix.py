@@ -256,7 +256,12 @@ def _costs(sheet: Sheet, options: Options) -> CostMatrix:
         both = have[i] & have[j]
         late = [(sheet.timeouts[k][both] > 0).tolist() for k in (i, j)]
         pairs[pair_name(a, b)] = compare_costs(
-            sheet.values[i][both], sheet.values[j][both], alpha=options.alpha, timed_out_a=late[0], timed_out_b=late[1]
+            sheet.values[i][both],
+            sheet.values[j][both],
+            alpha=options.alpha,
+            timed_out_a=late[0],
+            timed_out_b=late[1],
+            test_ratio=options.bootstrap,
         )
     means = tuple(float(v[h].mean()) if h.any() else None for v, h in zip(sheet.values, have, strict=True))
     return CostMatrix(names=sheet.names, means=means, counts=tuple(int(h.sum()) for h in have), pairs=pairs, tiers=())

@@ -86,20 +86,32 @@ def pair_blocks(
     Args:
         fields: Metadata fields that make subgroups, with the tasks that have them; under `lens|by:FIELD`.
     """
-    found: dict[str, dict[str, dict[str, int]]] = {}
-    for i, j in pairs:
-        of_pair = found.setdefault(f"{i},{j}", {})
-        for metric in metrics:
-            of_metric = of_pair.setdefault(metric or "", {})
-            for lens, same in lenses(failed and metric not in COSTS):
-                if same.key not in of_metric:
-                    of_metric[same.key] = blocks.add(_pair(store, data, sides[i], sides[j], metric, same))
-                of_metric[lens.key] = of_metric[same.key]
-                for field, tasks in fields.items() if metric is None else ():
-                    key = f"{same.key}|by:{field}"
-                    if key not in of_metric:
-                        of_metric[key] = blocks.add(_pair(store, data, sides[i], sides[j], None, same, field, tasks))
-                    of_metric[f"{lens.key}|by:{field}"] = of_metric[key]
+
+    def compared(pair: tuple[int, int]) -> dict[str, dict[str, Any]]:
+        a, b = (sides[place] for place in pair)
+        return {m or "": _lenses(store, data, a, b, m, fields if m is None else {}, failed) for m in metrics}
+
+    # The first lens of equal numbers is where the others point, so a block is made once.
+    return {
+        f"{i},{j}": {m: {key: blocks.add(one) for key, one in of_metric.items()} for m, of_metric in of_pair.items()}
+        for (i, j), of_pair in ((pair, compared(pair)) for pair in pairs)
+    }
+
+
+def _lenses(
+    store: Store, data: CachedDataset, a: Comparable, b: Comparable, metric: str | None,
+    fields: Mapping[str, tuple[str, ...]], failed: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """One pair by one metric, by lens."""
+    found: dict[str, Any] = {}
+    for lens, same in lenses(failed and metric not in COSTS):
+        if same.key not in found:
+            found[same.key] = _pair(store, data, a, b, metric, same)
+            for field, tasks in fields.items():
+                found[f"{same.key}|by:{field}"] = _pair(store, data, a, b, None, same, field, tasks)
+        if lens is not same:
+            found |= {lens.key + key.removeprefix(same.key): found[key]
+                      for key in [same.key, *(f"{same.key}|by:{field}" for field in fields)]}  # fmt: skip
     return found
 
 
@@ -137,7 +149,7 @@ def matrix_blocks(
         of_metric = found.setdefault(metric or "", {})
         for lens, same in lenses(failed and metric not in COSTS):
             if same.key not in of_metric:
-                options = Options(metric=metric, alpha=same.alpha, errors=same.errors)
+                options = Options(metric=metric, alpha=same.alpha, errors=same.errors, bootstrap=False)
                 whole = _matrix(store, data, sides, options, False)
                 all_alike = "rows" in whole and not any(row["unpaired"] for row in whole["rows"])
                 shared = whole if all_alike else _matrix(store, data, sides, options, True)

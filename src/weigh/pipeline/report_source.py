@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from weigh.pipeline.axis import order_axis, trend_members
 from weigh.pipeline.sides import Member, Side
@@ -15,16 +16,19 @@ from weigh.records.run import Run
 from weigh.store.dataset import Dataset, Values
 from weigh.store.layout import Store
 
+NOTHING = Values(**{name: np.zeros(0, dtype=float if name == "value" else object) for name in Values.__struct_fields__})
 UNORDERED = "by when their runs began"
 
 
 class CachedDataset(Dataset):
-    """A data set that remembers the values it has read: a report asks for the same ones for every pair of arms."""
+    """A data set that reads each scorer and measure once, for all arms and tasks together, and remembers it: a report
+    asks for the same values for every pair of arms."""
 
     def __init__(self, folders: Sequence[Any]) -> None:
-        self._values: dict[tuple[Any, ...], Values] = {}
+        self._values: dict[tuple[str | None, str | None], dict[tuple[str, str, str, str], Values]] = {}
         self._rows: dict[tuple[str, tuple[Any, ...]], list[dict[str, Any]]] = {}
         super().__init__(folders)
+        self.memo = {}
 
     def __enter__(self) -> CachedDataset:
         return self
@@ -39,10 +43,11 @@ class CachedDataset(Dataset):
         arm: str | None = None,
         run: str | None = None,
     ) -> Values:
-        key = (task, scorer, measure, variant, arm, run)
-        if key not in self._values:
-            self._values[key] = super().values(task, scorer, measure=measure, variant=variant, arm=arm, run=run)
-        return self._values[key]
+        if arm is None or run is None:
+            return super().values(task, scorer, measure=measure, variant=variant, arm=arm, run=run)
+        if (scorer, measure) not in self._values:
+            self._values[scorer, measure] = self.values_by_arm(scorer, measure=measure)
+        return self._values[scorer, measure].get((run, arm, task, variant), NOTHING)
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         key = (query, tuple(parameters))

@@ -6,6 +6,7 @@ later scores and resolves doubles) into a temporary Parquet file, so that no que
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,6 +42,32 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
     status: Any
 
 
+_VALUES = "instance_digest, instance_id, cluster, epoch, status"
+_ORDER = "instance_digest, instance_id, epoch, id"
+
+
+def _value_of(scorer: str | None, measure: str | None) -> tuple[str, list[str]]:
+    """The value as SQL, and its parameter."""
+    if (scorer is None) == (measure is None):
+        raise ValueError("give either a scorer or a measure")
+    if measure is not None and measure not in MEASURES:
+        raise StoreError(f"there is no measure {measure!r}{suggest(measure, MEASURES)}; known: {', '.join(MEASURES)}")
+    return (f'"{measure}"::double', []) if measure is not None else ("scores[?]", [scorer or ""])
+
+
+def _as_values(columns: dict[str, Any]) -> Values:
+    import numpy as np
+
+    nothing: Any = None
+    texts = {
+        # `filled(None)` would mean "the default fill value", the text `?`.
+        name: np.where(np.ma.getmaskarray(columns[name]), nothing, np.ma.getdata(columns[name]).astype(object))
+        for name in ("instance_digest", "instance_id", "cluster", "status")
+    }
+    numbers: Any = np.ma.filled(np.ma.asarray(columns["value"], dtype=float), np.nan)
+    return Values(epoch=np.ma.filled(columns["epoch"], 0), value=numbers, **texts)
+
+
 class Dataset:
     """Runs as tables; made by `open_dataset`. Close it, or use `with`.
 
@@ -49,7 +76,10 @@ class Dataset:
 
     Attributes:
         report: What was met on reading journals.
+        memo: Where callers may keep what they made of the trials, for as long as this is open; None keeps nothing.
     """
+
+    memo: dict[Any, Any] | None = None
 
     def __init__(self, folders: Sequence[RunFolder]) -> None:
         self.report = ReadReport()
@@ -112,30 +142,41 @@ class Dataset:
             measure: One of `weigh.store.columns.MEASURES`, instead of a scorer.
             arm, run: Only of this arm, this run.
         """
-        import numpy as np
-
-        if (scorer is None) == (measure is None):
-            raise ValueError("give either a scorer or a measure")
-        if measure is not None and measure not in MEASURES:
-            raise StoreError(
-                f"there is no measure {measure!r}{suggest(measure, MEASURES)}; known: {', '.join(MEASURES)}"
-            )
-        value = f'"{measure}"::double' if measure else "scores[?]"
+        value, first = _value_of(scorer, measure)
         conditions = {"task": task, "variant": variant, "arm": arm, "run": run}
         given = {name: wanted for name, wanted in conditions.items() if wanted is not None}
         query = (
-            f"select instance_digest, instance_id, cluster, epoch, {value} as value, status from trials "
-            f"where {' and '.join(f'{name} = ?' for name in given)} order by instance_digest, instance_id, epoch, id"
+            f"select {_VALUES}, {value} as value from trials where {' and '.join(f'{name} = ?' for name in given)} "
+            f"order by {_ORDER}"
         )
-        columns = self.arrays(query, [*([] if measure else [scorer]), *given.values()])
-        nothing: Any = None
-        texts = {
-            # `filled(None)` would mean "the default fill value", the text `?`.
-            name: np.where(np.ma.getmaskarray(columns[name]), nothing, np.ma.getdata(columns[name]).astype(object))
-            for name in ("instance_digest", "instance_id", "cluster", "status")
+        return _as_values(self.arrays(query, [*first, *given.values()]))
+
+    def values_by_arm(
+        self, scorer: str | None = None, *, measure: str | None = None
+    ) -> dict[tuple[str, str, str, str], Values]:
+        """The same for all arms and tasks in one query, by (run, arm, task, variant)."""
+        import numpy as np
+
+        value, first = _value_of(scorer, measure)
+        order = "run, arm, task, variant"
+        found = self.arrays(
+            f"select {order}, {_VALUES}, {value} as value from trials order by {order}, {_ORDER}", first
+        )
+        names = [np.ma.filled(found.pop(name).astype(object), "") for name in ("run", "arm", "task", "variant")]
+        size = len(names[0])
+        if not size:
+            return {}
+        change = np.zeros(size, dtype=bool)
+        for own in names:
+            change[1:] |= own[1:] != own[:-1]
+        starts = [0, *np.flatnonzero(change).tolist(), size]
+        whole = _as_values(found)
+        return {
+            (str(names[0][at]), str(names[1][at]), str(names[2][at]), str(names[3][at])): Values(
+                **{f: getattr(whole, f)[at:end] for f in Values.__struct_fields__}
+            )
+            for at, end in itertools.pairwise(starts)
         }
-        numbers: Any = np.ma.filled(np.ma.asarray(columns["value"], dtype=float), np.nan)
-        return Values(epoch=np.ma.filled(columns["epoch"], 0), value=numbers, **texts)
 
     def _execute(self, query: str, parameters: Sequence[Any]) -> Any:
         import duckdb

@@ -41,8 +41,9 @@ function summary() {
   const lines = made.rows.map((row) => {
     const first = (row.tiers[0] || []).map((i) => data.arms[i].label);
     const rest = row.arms.length - first.length;
-    const told = first.length === row.arms.length ? "no arm leads for sure: none is separated from the best one"
-      : `${first.join(", ")} ${first.length > 1 ? "lead (the evidence does not separate them)" : "leads"}, ahead of ${rest} other${rest > 1 ? "s" : ""}`;
+    const told = first.length === row.arms.length ? `${first[0]} scores best, but no arm is separated from it: the evidence cannot tell`
+      : first.length > 1 ? `${first[0]} scores best; ${first.slice(1).join(", ")} ${first.length > 2 ? "are" : "is"} not separated from it, ${rest} other${rest > 1 ? "s are" : " is"} behind`
+        : `${first[0]} leads, ahead of ${rest === 1 ? "the other" : `all ${rest} others`}`;
     return h("li", {}, h("b", {}, row.task), `: ${told}.`);
   });
   return h("div", {}, h("ul", { className: "lead" }, lines.slice(0, 12)),
@@ -141,7 +142,7 @@ function resultTable(results) {
   const data = payload();
   const specs = new Set(tasks().map((i) => data.tasks[i].spec));
   const shown = arms();
-  const rows = results.filter((r) => (r.primary || r.suite || get("every") === "1") && shown.includes(r.arm) && (r.suite || specs.has(r.task)));
+  const rows = results.filter((r) => (r.primary || r.suite || get("every") === "1") && shown.includes(r.arm) && (r.suite ? r.shown.score : specs.has(r.task)));
   const kinds = (found) => Object.entries(found).map(([kind, n]) => `${n} ${kind}`).join(", ");
   const made = table([
     { title: "task", cell: (r) => r.task },
@@ -157,11 +158,17 @@ function resultTable(results) {
     { title: "tokens", number: true, cell: (r) => r.suite || r.tokens === null ? null : r.tokens.toLocaleString("en") },
     { title: "seconds", number: true, cell: (r) => r.suite || r.seconds === null ? null : r.seconds.toFixed(1) },
   ], rows, { rowClass: (r) => r.suite ? "total" : null, caption: "Results" });
-  const missing = rows.filter((r) => r.missing).map((r) => h("li", {}, `${data.arms[r.arm].label} on ${r.task}: ${r.missing}`));
+  const why = new Map();
+  for (const r of results) {
+    if (!r.missing || !(r.primary || r.suite) || !shown.includes(r.arm)) continue;
+    const told = `${r.task}: ${r.missing}`;
+    why.set(told, [...(why.get(told) || []), data.arms[r.arm].label]);
+  }
+  const missing = [...why].map(([told, names]) => h("li", {}, told, names.length < shown.length ? ` (${names.join(", ")})` : ""));
   return h("div", {}, made, h("ul", { className: "notes" }, missing,
     get("errors") === "zero" ? h("li", {}, "failed trials count as the worst value") : null,
     get("shared") === "1" ? h("li", {}, "only questions on which every arm has a value") : null),
-  data.metrics.length > 1 || data.tasks.some((t) => t.metrics.length > 1) ? check("every metric", get("every") === "1", (on) => set({ every: on ? "1" : "" })) : null);
+  data.tasks.some((t) => t.metrics.length > 1) ? check("every metric", get("every") === "1", (on) => set({ every: on ? "1" : "" })) : null);
 }
 
 // What trials cost: a box and every trial as a point, and cost against score.
