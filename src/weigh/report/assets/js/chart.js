@@ -9,6 +9,7 @@ export const SIGNED = "datum.value == 0 ? '0' : format(datum.value, '+~g')";
 let templates = null;
 let drawn = [];
 let ready = [];
+let idle = [];
 
 function charts() {
   templates = templates || JSON.parse(document.getElementById("charts").textContent);
@@ -80,6 +81,7 @@ export function draw(element, name, tables, values) {
     for (const part of element.querySelectorAll("[role], [aria-roledescription]")) {
       for (const name of ["role", "aria-roledescription", "aria-label"]) part.removeAttribute(name);
     }
+    element.style.minHeight = "";
     element.setAttribute("data-drawn", "yes");
   });
 }
@@ -94,6 +96,7 @@ export function forget() {
   for (const view of drawn) view.finalize();
   drawn = [];
   ready = [];
+  idle = [];
 }
 
 export function place(className = "chart") {
@@ -102,8 +105,21 @@ export function place(className = "chart") {
   return element;
 }
 
-// Draw once the element is in the page, so that its width is known.
+// Draw once the element is in the page, so that its width is known: at once what can be seen, the rest when there is
+// time, one after the other, so that a filter never waits for what lies below.
 export function later(element, name, tables, values) {
-  queueMicrotask(() => draw(element, name, tables, values));
+  element.style.minHeight = "160px";
+  queueMicrotask(() => {
+    const work = () => draw(element, name, tables, values);
+    if (element.isConnected && element.getBoundingClientRect().top > window.innerHeight) idle.push(work);
+    else work();
+    if (idle.length === 1) setTimeout(drawNext, 60);
+  });
   return element;
+}
+
+function drawNext() {
+  const work = idle.shift();
+  if (work) work();
+  if (idle.length) setTimeout(drawNext, 15);
 }

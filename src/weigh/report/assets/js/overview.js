@@ -7,7 +7,8 @@ import { block, isFailed, measure, payload } from "./payload.js";
 import { fresh, get, lens, set } from "./state.js";
 
 const EVERY = -1;
-const MOST_POINTS = 260;
+const MOST_POINTS = 160;
+const MOST_PANELS = 6;
 
 export function overview(main) {
   const data = payload();
@@ -107,7 +108,14 @@ function measured(results) {
   const parts = [h("h2", {}, `${label[0].toUpperCase()}${label.slice(1)} by ${over || "task"}`), bar];
   if (!rows.length) return [...parts, empty(`No arm has a number for this${wanted === "score" ? ": no trial was scored" : ""}.`)];
   const kinds = [true, false].map((percent) => rows.filter((r) => r.percent === percent)).filter((part) => part.length);
-  for (const part of kinds) parts.push(over ? along_axis(part, label, data.axes.find((a) => a.name === over)) : dots(part, label));
+  const panels = [...new Set(rows.map((r) => r.task))];
+  if (over && panels.length > MOST_PANELS) {
+    // Suites say most; of the tasks the first ones are drawn.
+    const kept = [...new Set([...rows.filter((r) => r.suite).map((r) => r.task), ...panels])].slice(0, MOST_PANELS);
+    kinds.forEach((part, i) => { kinds[i] = part.filter((r) => kept.includes(r.task)); });
+    parts.push(h("p", { className: "soft" }, `${kept.length} of ${panels.length} panels are drawn; choose tasks above to see others.`));
+  }
+  for (const part of kinds.filter((p) => p.length)) parts.push(over ? along_axis(part, label, data.axes.find((a) => a.name === over)) : dots(part, label));
   if (missing.length) parts.push(h("p", { className: "soft" }, `No number for ${missing.join(", ")}.`));
   return parts;
 }
