@@ -133,7 +133,10 @@ function dots(rows, label) {
 
 function along_axis(rows, label, axis) {
   const data = payload();
-  const others = data.axes.filter((a) => a.name !== axis.name);
+  // An axis that splits the arms as another one does says no more.
+  const split = (a) => JSON.stringify([...a.arms].map((list) => [...list].sort()).sort());
+  const others = data.axes.filter((a) => a.name !== axis.name && split(a) !== split(axis))
+    .filter((a, i, all) => all.findIndex((b) => split(b) === split(a)) === i);
   const name = (arm) => others.map((a) => data.arms[arm].axes[a.name]).filter((v) => v !== undefined && v !== null).join(" · ") || "all";
   const at = (arm) => axis.values[axis.arms.findIndex((list) => list.includes(arm))];
   const kept = rows.filter((r) => at(r.arm) !== undefined);
