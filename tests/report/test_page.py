@@ -93,6 +93,19 @@ def test_sides_may_be_all_arms_of_one_tier(opened: Opened, store: Store) -> None
     assert all(cell in text for cell in row if cell != "-")
 
 
+def test_what_the_skill_changed_is_asked_for_each_size(opened: Opened, store: Store) -> None:
+    page = opened.go(view="compare")
+    names = page.eval_on_selector_all("#main label:has-text('A') option", OPTIONS)
+    at = {text.split(" (")[0]: value for value, text in names}
+    page = opened.go(view="compare", a=at["tier=bare"], b=at["tier=skill"])
+    shown = rows(page, "The effect along size")
+    command = page.inner_text("pre.small:has-text('--interaction size')").replace("'", "").split()
+    text = told(*command[1:], "--store", str(store.path))
+    for row in shown:
+        assert any(all(cell in line for cell in row if cell != "-") for line in text.splitlines()), row
+    assert len(shown) == 4 * 3  # two sizes and their difference, for three tasks and all questions together
+
+
 def test_subgroups_have_rows_of_their_own(opened: Opened) -> None:
     page = opened.go(view="compare", a=0, b=3, by="kind")
     found = rows(page, "The paired comparison")

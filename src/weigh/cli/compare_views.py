@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from weigh.analyze.estimate import Estimate
-from weigh.analyze.verdict import show_p
 from weigh.cli.compare_output import formatted
 from weigh.cli.effort_text import show_spread
 from weigh.cli.flags import UsageError
@@ -16,7 +15,8 @@ from weigh.cli.table import Column, Format, render
 from weigh.pipeline.compare import Options
 from weigh.pipeline.compare_rows import percent, plain, points, signed, span
 from weigh.pipeline.conclusion import is_proportion
-from weigh.pipeline.interaction import InteractionReport, compare_along, is_cost
+from weigh.pipeline.interaction import InteractionReport, compare_along
+from weigh.pipeline.interaction_rows import interaction_cells, interaction_notes, interaction_rows
 from weigh.pipeline.matrix import MatrixReport, MatrixRow, compare_many
 from weigh.pipeline.matrix_rows import matrix_rows
 from weigh.pipeline.paths import PREFIX, PathReport, compare_paths
@@ -152,44 +152,9 @@ def _ranking(report: MatrixReport, format: Format) -> list[str]:
     return [lines[0], "", render(columns, rows, format), "", *lines[1:]]
 
 
-def interaction_rows(report: InteractionReport) -> list[dict[str, Any]]:
-    """One flat row a task and level, and one for the contrast."""
-    rows: list[dict[str, Any]] = []
-    for row in report.rows:
-        base: dict[str, Any] = {"task": row.task, "metric": row.metric.name, "axis": report.axis}
-        for level, effect in zip(row.made.levels, row.made.effects, strict=True):
-            rows.append(base | {
-                "level": level, "n": effect.n, "mean_a": effect.mean_a, "mean_b": effect.mean_b,
-                "difference": effect.difference, "low": effect.low, "high": effect.high, "p": effect.p,
-                "p_corrected": None, "method": effect.method, "verdict": effect.verdict,
-            })  # fmt: skip
-        rows.append(base | {
-            "level": "change", "n": row.made.n, "mean_a": None, "mean_b": None, "difference": row.made.contrast,
-            "low": row.made.low, "high": row.made.high, "p": row.made.p, "p_corrected": row.p_adjusted,
-            "method": row.made.method, "verdict": row.verdict,
-        })  # fmt: skip
-    return rows
-
-
 def interaction_text(report: InteractionReport, format: Format) -> str:
     """The effect at each level and how it changes."""
-    by_task = {row.task: row for row in report.rows}
-    shown = []
-    for flat in interaction_rows(report):
-        row = by_task[flat["task"]]
-        one, two = (percent, points) if is_proportion(row.metric) else (plain, signed)
-        change = flat["level"] == "change"
-        shown.append({
-            "task": row.task, "metric": row.metric.name,
-            "level": _change(report) if change else flat["level"], "n": flat["n"],
-            "a": None if flat["mean_a"] is None else one(flat["mean_a"]),
-            "b": None if flat["mean_b"] is None else one(flat["mean_b"]),
-            "difference": None if flat["difference"] is None else two(flat["difference"]),
-            "interval": span(flat["low"], flat["high"], two),
-            "p": None if flat["p"] is None else show_p(flat["p"]),
-            "p_corrected": None if flat["p_corrected"] is None else show_p(flat["p_corrected"]),
-            "verdict": flat["verdict"],
-        })  # fmt: skip
+    shown = interaction_cells(report)
     columns = [
         Column("task", "task"), Column("metric", "metric"), Column("level", report.axis),
         Column("n", "n", str, True), Column("a", "A", str, True), Column("b", "B", str, True),
@@ -200,27 +165,8 @@ def interaction_text(report: InteractionReport, format: Format) -> str:
     ]  # fmt: skip
     mark = "- " if format == "md" else ""
     lines = [f"{mark}A  {report.a}", f"{mark}B  {report.b}", "", render(columns, shown, format), ""]
-    lines += [textwrap.fill(line, WIDTH) for line in _about(report)]
+    lines += [textwrap.fill(line, WIDTH) for line in interaction_notes(report)]
     return "\n".join(lines)
-
-
-def _change(report: InteractionReport) -> str:
-    return "change" if len(report.levels) == 2 else "slope a step"
-
-
-def _about(report: InteractionReport) -> list[str]:
-    lines = []
-    for row in report.rows:
-        told = row.withheld or row.made.reason
-        how = "the same questions at every level" if row.made.paired else "different questions at each level"
-        lost = f"; {row.dropped} paired questions that not every level has are left out" if row.dropped else ""
-        lines.append(f"{row.task}: {told} ({how}{lost})")
-    if not report.ordered:
-        lines.append(f"The values of {report.axis} are names: they are taken in the order in which the runs have them.")
-    if any(is_cost(row.metric) for row in report.rows):
-        lines.append("Costs are compared here by their plain differences, not by ratios.")
-    lines.append("The verdicts of single levels do not answer whether levels differ; the last line of each task does.")
-    return lines
 
 
 def path_rows(report: PathReport) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import msgspec
 from weigh._version import __version__
 from weigh.pipeline.payload_costs import cost_rows, marker_names
 from weigh.pipeline.payload_grid import ERRORS, LEVELS, Blocks, plain
+from weigh.pipeline.payload_interactions import interaction_blocks
 from weigh.pipeline.payload_numbers import matrix_blocks, metrics_of, pair_blocks, result_blocks, subgroup_fields
 from weigh.pipeline.payload_runs import coverage_rows, host_names, marker_descriptions, run_rows, task_rows
 from weigh.pipeline.payload_trials import Chunk, Traces, collect_trials
@@ -99,6 +100,7 @@ def _build(
         "costs": cost_rows(data, source, specs, [m["name"] for m in metrics if m["cost"]], markers),
         "sides": [{"label": s.label, "word": s.word, "arms": list(s.arms), "axis": s.axis} for s in sides],
         "pairs": pair_blocks(store, data, sides, pairs, names, fields, blocks, failed),
+        "interactions": interaction_blocks(store, data, source, sides, pairs, blocks, failed),
         "pairs_left_out": left_out,
         "fields": {name: list(own) for name, own in fields.items()},
         "matrix": matrix_blocks(store, data, source, names, blocks, failed),

@@ -49,8 +49,31 @@ function two(metric) {
   const shown = field ? made.rows.filter((r) => r.kind === "group") : made.rows;
   for (const group of unitGroups(shown)) parts.push(forest(group, metric));
   parts.push(pairTable(shown), h("ul", { className: "notes" }, made.notes.map((line) => h("li", {}, line))));
+  parts.push(...forWhom(`${low},${high}`, metric, command));
   parts.push(h("p", {}, h("a", { href: fresh({ view: "questions", a, b }) }, "Question by question"), " · the same in the terminal:"), h("pre", { id: "command" }, command + (field ? data.fields[field].map((t) => ` -t ${t}`).join("") + ` --by ${field}` : "")));
   return parts;
+}
+
+// Whether the effect differs along a further axis: for larger models, say.
+function forWhom(pair, metric, command) {
+  const found = metric ? {} : payload().interactions[pair] || {};
+  return Object.entries(found).flatMap(([axis, places]) => {
+    const made = block(places, lens());
+    const cell = (key) => (r) => r[key];
+    return [h("h3", {}, `For whom: does it depend on ${axis}?`), table([
+      { title: "task", cell: cell("task") },
+      { title: axis, cell: cell("level") },
+      { title: "n", number: true, cell: cell("n") },
+      { title: "A", number: true, cell: cell("a") },
+      { title: "B", number: true, cell: cell("b") },
+      { title: "B - A", number: true, cell: cell("difference") },
+      { title: `${100 * get("level")} % interval`, number: true, cell: cell("interval") },
+      { title: "p", number: true, cell: cell("p") },
+      { title: "p corrected", number: true, cell: cell("p_corrected") },
+      { title: "B is / effect", cell: (r) => h("span", { className: r.verdict }, r.verdict) },
+    ], made.rows, { caption: `The effect along ${axis}`, rowClass: (r) => (made.levels.includes(r.level) ? null : "total") }),
+    h("ul", { className: "notes" }, made.notes.map((line) => h("li", {}, line))), h("pre", { className: "small" }, `${command} --interaction ${axis}`)];
+  });
 }
 
 function subgroupChoice(metric) {
