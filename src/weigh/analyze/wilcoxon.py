@@ -27,7 +27,7 @@ THINNED = 4_000
 USUAL = (0.9, 0.95, 0.99)
 REMEMBERED = 20_000
 _shifts: dict[bytes, dict[float, tuple[float, float | None, float | None]]] = {}
-KEPT = 1_000
+KEPT = 2_000
 """Up to so many differences the places of their pairs are kept."""
 
 
@@ -96,7 +96,7 @@ def _hodges_lehmann(
     }
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=3)
 def _pairs(n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return np.triu_indices(n)
 

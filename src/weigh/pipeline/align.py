@@ -254,6 +254,20 @@ def align(
     Raises:
         DefinitionError: A filter is ambiguous, or the metric cannot be computed.
     """
+    if data.memo is None:
+        return _align(data, a, b, task, ours, theirs, metric, errors, cluster)
+    arms = tuple(tuple((m.run.id, m.arm.id, m.variant) for m in side.members) for side in (a, b))
+    key = ("align", arms, task, metric, errors, cluster)
+    if key not in data.memo:
+        data.memo[key] = _align(data, a, b, task, ours, theirs, metric, errors, cluster)
+    made: Aligned = data.memo[key]
+    return made
+
+
+def _align(
+    data: Dataset, a: Side, b: Side, task: str, ours: Sequence[TaskInfo], theirs: Sequence[TaskInfo],
+    metric: MetricInfo, errors: Errors, cluster: str | None,
+) -> Aligned:  # fmt: skip
     rest = contexts([a, b])
     first = column(data, a, ours, metric, rest, errors)
     second = column(data, b, theirs, metric, rest, errors)
