@@ -77,7 +77,7 @@ def _row(arm: int, task: int, info: MetricInfo, flat: Any, over: Any, clusters: 
     made["box"] = {
         "low": box.low, "q1": box.q1, "median": box.median, "q3": box.q3, "high": box.high,
         "shown": None if box.q1 is None or box.q3 is None or box.median is None
-        else f"{shape(box.median)} (quartiles {shape(box.q1)} to {shape(box.q3)})",
+        else f"{shape(box.median)} ({shape(box.q1)} to {shape(box.q3)})",
     }  # fmt: skip
     return made
 
@@ -92,7 +92,12 @@ def _at(mean: Estimate, median: tuple[float, float] | None, shape: Any) -> dict[
 def _shown(mean: Estimate, shape: Any) -> str | None:
     if mean.mean is None:
         return None
-    return str(shape(mean.mean)) + (f" ± {shape(mean.error)}" if mean.error is not None else "")
+    text = str(shape(mean.mean))
+    if mean.error is None:
+        return text
+    # The error to as many decimals as the mean.
+    decimals = len(text.partition(".")[2])
+    return f"{text} ± {shape(mean.error) if shape is percent else f'{mean.error:.{decimals}f}'}"
 
 
 def marker_names(data: CachedDataset) -> list[str]:

@@ -204,6 +204,6 @@ function answer(side, letter, trials, shown, whole, single) {
       return h("span", {}, trials.length > 1 ? `${data.trials.epoch[t] + 1}. ` : "", h("a", { href: fresh({ view: "trace", trial: data.trials.id[t] }), className: isFailed(t) ? "bad" : null }, known), i === 0 && text(data.trials.answer[t]) !== null ? h("span", { className: "soft" }, ` taken as: ${text(data.trials.answer[t])}`) : null);
     })),
     text(data.trials.error[trials[0]]) ? h("p", { className: "bad" }, text(data.trials.error[trials[0]])) : null,
-    h("pre", { className: "text output" }, shown.some((s) => s !== null && s !== "") ? shown : h("span", { className: "soft" }, "(no text)")),
+    h("pre", { className: "text output" }, shown.some((s) => s !== null && s !== "") ? shown : h("span", { className: "soft" }, text(data.trials.answer[trials[0]]) !== null ? "(no text: the answer was chosen among those given)" : "(no text)")),
     whole ? h("details", {}, h("summary", {}, "prompt as rendered"), h("pre", {}, promptOf(whole) || "(none)")) : null);
 }
