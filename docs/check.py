@@ -35,6 +35,8 @@ VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?"), "WHEN"),
     (re.compile(r"\b(?=[a-z2-7]*\d)[a-z2-7]{12,26}\b|\b(?=[0-9a-f]*\d)[0-9a-f]{8,64}\b"), "ID"),
     (re.compile(r"[^\s'\"]*/tmp\w*/[^\s/'\"]+"), "FOLDER"),
+    # A revision may lie in the cache from before.
+    (re.compile(r"\((installed|not built yet)\)"), "(STATE)"),
     (re.compile(r"[ \t]+"), " "),
     (re.compile(r"-{2,}"), "--"),
 )

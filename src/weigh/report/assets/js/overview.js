@@ -9,6 +9,7 @@ import { fresh, get, lens, set } from "./state.js";
 const EVERY = -1;
 const MOST_POINTS = 160;
 const MOST_PANELS = 6;
+const MANY_ARMS = 6;
 
 export function overview(main) {
   const data = payload();
@@ -98,11 +99,11 @@ function measured(results) {
   const specs = new Set(tasks().map((i) => data.tasks[i].spec));
   const shown = arms();
   const rows = points(wanted, results).filter((r) => shown.includes(r.arm) && (r.suite || specs.has(r.task)));
-  const along = data.axes.filter((a) => a.values.length > 1 && a.arms.some((at) => at.length) && a.values.length < data.arms.length + 1);
-  const over = along.some((a) => a.name === get("over")) ? get("over") : "";
+  const along = axesAlong();
+  const over = chosenAxis(along);
   const bar = h("div", { className: "row" },
     choice("show", all, wanted, (value) => set({ measure: value })),
-    data.axes.length ? choice("over", [["", "task"], ...along.map((a) => [a.name, a.name])], over, (value) => set({ over: value })) : null,
+    data.axes.length ? choice("over", [["task", "task"], ...along.map((a) => [a.name, a.name])], over || "task", (value) => set({ over: value })) : null,
     h("span", { className: "soft" }, `points with ${100 * get("level")} % intervals`));
   const missing = shown.filter((arm) => !rows.some((r) => r.arm === arm)).map((arm) => data.arms[arm].label);
   const parts = [h("h2", {}, `${label[0].toUpperCase()}${label.slice(1)} by ${over || "task"}`), bar];
@@ -118,6 +119,19 @@ function measured(results) {
   for (const part of kinds.filter((p) => p.length)) parts.push(over ? along_axis(part, label, data.axes.find((a) => a.name === over)) : dots(part, label));
   if (missing.length) parts.push(h("p", { className: "soft" }, `No number for ${missing.join(", ")}.`));
   return parts;
+}
+
+function axesAlong() {
+  const data = payload();
+  return data.axes.filter((a) => a.values.length > 1 && a.arms.some((at) => at.length) && a.values.length < data.arms.length + 1);
+}
+
+// The axis to draw along, "" for none; with many arms a list of all of them says little, so the first axis is taken.
+function chosenAxis(along) {
+  const wanted = get("over");
+  if (wanted === "task" || along.some((a) => a.name === wanted)) return wanted === "task" ? "" : wanted;
+  if (arms().length <= MANY_ARMS || !along.length) return "";
+  return (along.find((a) => a.name === "model") || along[0]).name;
 }
 
 function dots(rows, label) {
@@ -153,7 +167,11 @@ function resultTable(results) {
   const data = payload();
   const specs = new Set(tasks().map((i) => data.tasks[i].spec));
   const shown = arms();
-  const rows = results.filter((r) => (r.primary || r.suite || get("every") === "1") && shown.includes(r.arm) && (r.suite ? r.shown.score : specs.has(r.task)));
+  const every = results.filter((r) => (r.primary || r.suite || get("every") === "1") && shown.includes(r.arm) && (r.suite ? r.shown.score : specs.has(r.task)));
+  // Of many arms the suites come first; arms without one (not all of its tasks are done) keep their tasks.
+  const whole = new Set(every.filter((r) => r.suite).map((r) => r.arm));
+  const brief = shown.length > MANY_ARMS && whole.size > 0;
+  const rows = brief && get("tasks_too") !== "1" ? every.filter((r) => r.suite || (!whole.has(r.arm) && r.score !== null)) : every;
   const kinds = (found) => Object.entries(found).map(([kind, n]) => `${n} ${kind}`).join(", ");
   const made = table([
     { title: "task", cell: (r) => r.task },
@@ -179,6 +197,7 @@ function resultTable(results) {
   return h("div", {}, made, h("ul", { className: "notes" }, missing,
     get("errors") === "zero" ? h("li", {}, "failed trials count as the worst value") : null,
     get("shared") === "1" ? h("li", {}, "only questions on which every arm has a value") : null),
+  brief ? check("every task", get("tasks_too") === "1", (on) => set({ tasks_too: on ? "1" : "" })) : null,
   data.tasks.some((t) => t.metrics.length > 1) ? check("every metric", get("every") === "1", (on) => set({ every: on ? "1" : "" })) : null);
 }
 
@@ -273,19 +292,27 @@ function markers() {
   const shown = arms();
   const level = get("level");
   const here = data.costs.filter((c) => data.markers.includes(c.measure) && shown.includes(c.arm));
-  const whole = here.filter((c) => c.task === EVERY || !here.some((o) => o.arm === c.arm && o.measure === c.measure && o.task === EVERY));
+  const all = here.filter((c) => c.task === EVERY || !here.some((o) => o.arm === c.arm && o.measure === c.measure && o.task === EVERY));
+  const fired = new Set(all.filter((c) => c.mean > 0).map((c) => c.measure));
+  const silent = data.markers.filter((m) => !fired.has(m) && all.some((c) => c.measure === m));
+  const whole = all.filter((c) => fired.has(c.measure));
   const series = shown.map((i) => data.arms[i].label);
   const name = (marker) => marker.replace(/^marker:/, "");
-  return [h("h2", {}, "What they did"), h("p", { className: "soft" }, "Share of trials in which each marker fired, over all tasks."),
-    later(place(), "dots", { rows: whole.map((c) => ({ row: name(c.measure), series: data.arms[c.arm].label, value: c.mean, low: c.at[level].low, high: c.at[level].high,
+  const axis = axesAlong().find((a) => a.name === chosenAxis(axesAlong()));
+  const chart = () => axis && shown.length > MANY_ARMS
+    ? along_axis(whole.map((c) => ({ task: name(c.measure), arm: c.arm, value: c.mean, low: c.at[level].low, high: c.at[level].high, percent: true, shown: `${c.mean_shown} %` })), "share of trials", axis)
+    : later(place(), "dots", { rows: whole.map((c) => ({ row: name(c.measure), series: data.arms[c.arm].label, value: c.mean, low: c.at[level].low, high: c.at[level].high,
       label: `${data.arms[c.arm].label}, ${name(c.measure)}: ${c.mean_shown} %` })) },
-    { series, legend: legend(series), x_title: "share of trials", format: PERCENT, zero: true, description: "Marker adoption by arm" }),
-    table([
+    { series, legend: legend(series), x_title: "share of trials", format: PERCENT, zero: true, description: "Marker adoption by arm" });
+  const said = [h("h2", {}, "What they did"), h("p", { className: "soft" }, "Share of trials in which each marker fired, over all tasks.",
+    silent.length ? ` Never: ${silent.map(name).join(", ")}.` : "")];
+  if (!whole.length) return said;
+  return [...said, chart(), table([
       { title: "marker", cell: (c) => name(c.measure) },
       { title: "arm", cell: (c) => armName(c.arm) },
       { title: "n", number: true, cell: (c) => c.n },
       { title: "share ± SE, %", number: true, cell: (c) => c.mean_shown },
       { title: `${100 * level} % interval`, number: true, cell: (c) => c.at[level].shown },
       { title: "what it means", cell: (c) => (data.marker_descriptions || {})[c.measure] },
-    ], whole, { caption: "Markers by arm" })];
+    ], shown.length > MANY_ARMS ? whole.filter((c) => c.mean > 0) : whole, { caption: "Markers by arm" })];
 }
