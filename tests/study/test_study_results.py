@@ -152,3 +152,14 @@ def _stored(file: Path) -> list[str]:
 def test_a_study_is_read_where_it_lies(compared: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert read_study(compared).store == str(compared.parent / "store")
+
+
+async def test_an_unfinished_study_is_judged_by_the_tasks_that_were_run(compared: Path) -> None:
+    for done, task in enumerate(("tell", "shout"), start=1):
+        await run(compared, StudyChanges(tasks=(task,)))
+        store = Store(compared.parent / "store")
+        [contrast] = study_results(store, store.runs()[0]).contrasts
+        for one in contrast.models:
+            [suite] = one.report.suites
+            assert suite.comparison is not None and suite.comparison.n == done
+            assert [row.score.n for row in one.report.rows if row.score is not None and row.score.n] == [1] * done

@@ -243,15 +243,12 @@ def _contrast(
         if not a.members or not b.members:
             continue
         try:
-            report = compare_sides(store, data, a, b, options)
+            report, taken = _paired(store, data, a, b, options)
         except DefinitionError as error:
             notes.append(f"{model}: {error}")
             continue
-        verdicts.append(
-            ModelVerdict(
-                model=model, size=a.members[0].axis("size"), report=report, tokens=_tokens(store, data, a, b, options)
-            )
-        )
+        tokens = _tokens(store, data, a, b, taken)
+        verdicts.append(ModelVerdict(model=model, size=a.members[0].axis("size"), report=report, tokens=tokens))
     interaction = None
     if len(verdicts) > 1:
         sizes = {str(v.size) for v in verdicts if v.size is not None}
@@ -264,6 +261,19 @@ def _contrast(
         axis=wanted.axis, a=wanted.a, b=wanted.b, models=tuple(verdicts), interaction=interaction,
         note="; ".join(notes) or None,
     )  # fmt: skip
+
+
+def _paired(store: Store, data: Dataset, a: Side, b: Side, options: Options) -> tuple[Report, Options]:
+    """The comparison, and the options it was made with.
+
+    A study that is not finished has tasks without pairs, and so no aggregate; then those that have them are compared.
+    """
+    report = compare_sides(store, data, a, b, options)
+    lacks = any(suite.comparison is None for suite in report.suites)
+    if lacks and any(row.score is not None and row.score.n for row in report.rows):
+        options = msgspec.structs.replace(options, shared=True)
+        report = compare_sides(store, data, a, b, options)
+    return report, options
 
 
 def _tokens(store: Store, data: Dataset, a: Side, b: Side, options: Options) -> Report | None:
