@@ -12,6 +12,7 @@ import msgspec
 from weigh.cli.flags import UsageError
 from weigh.cli.table import Column, Format, render
 from weigh.cli.terminal import say
+from weigh.records.plain import plain
 
 
 def formatted(
@@ -35,14 +36,8 @@ def formatted(
 
 def dumps(value: Any) -> str:
     """JSON of structs, numpy numbers included."""
-    plain = msgspec.to_builtins(value, enc_hook=_plain, str_keys=True)
-    return json.dumps(plain, indent=1, ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "item"):
-        return value.item()
-    raise NotImplementedError(f"{type(value).__name__} has no JSON form")
+    builtins = msgspec.to_builtins(value, enc_hook=plain, str_keys=True)
+    return json.dumps(builtins, indent=1, ensure_ascii=False)
 
 
 def write(text: str, target: str | None) -> None:

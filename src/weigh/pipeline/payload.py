@@ -13,13 +13,14 @@ import msgspec
 
 from weigh._version import __version__
 from weigh.pipeline.payload_costs import cost_rows, marker_names
-from weigh.pipeline.payload_grid import ERRORS, LEVELS, Blocks, plain
+from weigh.pipeline.payload_grid import ERRORS, LEVELS, Blocks
 from weigh.pipeline.payload_interactions import interaction_blocks
 from weigh.pipeline.payload_numbers import matrix_blocks, metrics_of, pair_blocks, result_blocks, subgroup_fields
 from weigh.pipeline.payload_runs import coverage_rows, host_names, marker_descriptions, run_rows, task_rows
 from weigh.pipeline.payload_trials import Chunk, Traces, collect_trials
 from weigh.pipeline.report_source import CachedDataset, Source, comparables, find_source, open_source, pairs_of
 from weigh.pipeline.results import arm_totals
+from weigh.records.plain import plain
 from weigh.store.layout import Store
 
 FORMAT = 1

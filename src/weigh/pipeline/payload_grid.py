@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from weigh.pipeline.questions import Errors
+from weigh.records.plain import plain
 
 LEVELS = (0.9, 0.95, 0.99)
 ERRORS: tuple[Errors, ...] = ("exclude", "zero")
@@ -54,10 +55,3 @@ class Blocks:
             place = self._places[data] = len(self.kept)
             self.kept.append(msgspec.Raw(data))
         return place
-
-
-def plain(value: Any) -> Any:
-    """numpy numbers as Python's."""
-    if hasattr(value, "item"):
-        return value.item()
-    raise NotImplementedError(f"{type(value).__name__} has no JSON form")
