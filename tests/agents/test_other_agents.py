@@ -8,7 +8,7 @@ import pytest
 
 from tests.agents.conftest import get
 from tests.agents.kit import AgentBench, same_counts
-from weigh.define.harness import load_harness
+from weigh.define.harness import apply_overrides, load_harness
 from weigh.execute.agents.registry import NAMES, agent_by_name
 from weigh.pipeline.request import Setting
 from weigh.records.actions import actions_of
@@ -19,6 +19,15 @@ RUN = {
     "qwen_code": ("run_shell_command", {"command": "COMMAND", "description": "look", "is_background": False}),
     "mini_swe_agent": ("bash", {"command": "COMMAND"}),
 }
+SKILL = """---
+name: weaving
+description: >-
+  How to weave
+  baskets.
+---
+
+Over, under.
+"""
 
 
 def command(agent: str, text: str, say: str = "") -> dict[str, Any]:
@@ -31,7 +40,7 @@ def test_an_agent_is_driven_to_the_end(bench: AgentBench, agent: str) -> None:
     get(agent)
     skill = bench.folder / "skills" / "weaving"
     skill.mkdir(parents=True)
-    (skill / "SKILL.md").write_text("---\nname: weaving\ndescription: How to weave baskets.\n---\n\nOver, under.\n")
+    (skill / "SKILL.md").write_text(SKILL)
     workspace = Workspace(digest="x", skills=(str(skill),), instructions="Always answer in Latin.")
     submit = [command(agent, "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT; echo 'It is done.'")]
     turns = {
@@ -73,3 +82,17 @@ def test_an_agent_is_driven_to_the_end(bench: AgentBench, agent: str) -> None:
     everything = asked["system"] + asked["asked"]
     assert "Always answer in Latin." in everything
     assert "How to weave baskets." in everything + str(asked)
+    assert "Over, under." not in everything
+
+
+def test_an_agent_without_a_way_to_load_skills_is_told_their_text(bench: AgentBench) -> None:
+    agent = get("mini_swe_agent")
+    skill = bench.folder / "weaving"
+    skill.mkdir()
+    (skill / "SKILL.md").write_text(SKILL)
+    harness = apply_overrides(load_harness(agent), ["scaffold_options.skills=loaded"])
+    setting = Setting(harness=harness, workspace=Workspace(digest="x", skills=(str(skill),), instructions="In Latin."))
+    end = command(agent, "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT; echo done")
+    assert bench.run({"load": [end]}, settings=[setting])["load"].status == "ok"
+    told = bench.asked("load")[0]["system"]
+    assert "Over, under." in told and "In Latin." in told and "Read the file of one" not in told

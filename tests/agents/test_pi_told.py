@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.agents.kit import DONE, AgentBench, bash
 from weigh.define.harness import apply_overrides, load_harness
 from weigh.pipeline.request import Setting
+from weigh.records.errors import DefinitionError
 from weigh.records.workspace import Workspace
 
 
@@ -34,6 +37,38 @@ def test_skills_instructions_and_sampling_reach_the_model(bench: AgentBench, pi:
     assert "first note" in result and "Over, under." in result and "jacquard" in result
     assert "Read-only file system" in result and not (skill / "new").exists()
     assert trial["told"].status == "ok"
+
+
+def test_loaded_skills_stand_before_the_model_word_for_word(bench: AgentBench, pi: str) -> None:
+    for name, text in (("weaving", 'Over && "under".'), ("dyeing", "Boil it.")):
+        (bench.folder / "skills" / name).mkdir(parents=True)
+        head = f"---\nname: {name}\ndescription: About {name}.\n---\n\n"
+        (bench.folder / "skills" / name / "SKILL.md").write_text(head + text)
+    skills = tuple(str(bench.folder / "skills" / name) for name in ("weaving", "dyeing"))
+    harness = apply_overrides(load_harness("pi"), ["scaffold_options.skills=loaded"])
+    trial = bench.run(
+        {"weave": [DONE]}, settings=[Setting(harness=harness, workspace=Workspace(digest="x", skills=skills))]
+    )
+    assert trial["weave"].status == "ok", trial["weave"].error
+    (asked,) = bench.asked("weave")
+    assert 'Over && "under".' in asked["asked"] and asked["asked"].endswith("weave")
+    assert "Boil it." in asked["system"]
+
+
+def test_a_prompt_is_never_a_command_of_the_agent(bench: AgentBench, pi: str) -> None:
+    skill = bench.folder / "weaving"
+    skill.mkdir()
+    (skill / "SKILL.md").write_text("---\nname: weaving\ndescription: About weaving.\n---\n\nOver, under.")
+    setting = Setting(harness=load_harness("pi"), workspace=Workspace(digest="x", skills=(str(skill),)))
+    (bench.folder / "asked-").mkdir()
+    bench.run({"/skill:weaving": [DONE]}, settings=[setting])
+    (asked,) = bench.asked("/skill:weaving")
+    assert asked["asked"].strip() == "/skill:weaving"
+
+
+def test_a_wrong_way_to_give_skills_is_named(bench: AgentBench, pi: str) -> None:
+    with pytest.raises(DefinitionError, match=r"skills=lodaed: offered or loaded.*did you mean.*loaded"):
+        bench.run({"x": [DONE]}, overrides=("scaffold_options.skills=lodaed",))
 
 
 def test_a_model_that_cannot_call_tools_is_asked_without_them(bench: AgentBench, pi: str) -> None:

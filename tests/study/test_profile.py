@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from weigh.define.prepared import instance_digest
+from weigh.define.skill import read_skill
 from weigh.define.study import StudyRevision
 from weigh.records.errors import DefinitionError
 from weigh.records.instance import Instance
@@ -17,7 +18,6 @@ from weigh.score.registry import scorer_by_name
 from weigh.study.installations import build
 from weigh.study.profile import Profile, load_profile, shipped_profiles
 from weigh.study.revisions import Revision
-from weigh.study.skills import read_skill
 from weigh.study.spec import make_spec
 from weigh.study.tasks import make_scorer, task_class
 

@@ -16,6 +16,7 @@ import pytest
 from tests.score.conftest import Context
 from tests.score.trips import trip
 from weigh.define.decode import decode
+from weigh.define.skill import read_skill
 from weigh.define.study import StudyRevision, read_study
 from weigh.execute.sandboxes.bubblewrap import BubblewrapSandbox
 from weigh.execute.sandboxes.probe import available
@@ -30,7 +31,6 @@ from weigh.study.files import located
 from weigh.study.installations import Installation, build_all
 from weigh.study.profile import Profile, load_profile
 from weigh.study.revisions import Revision
-from weigh.study.skills import read_skill
 from weigh.study.tasks import MATCH, make_instance, make_scorer
 
 OLD, NEW = "3.9", "3.38"

@@ -19,12 +19,12 @@ from typing import Any
 
 import msgspec
 
+from weigh.define.skill import Skill, read_skill
 from weigh.records.digest import digest, digest_bytes
 from weigh.records.errors import CapabilityError, DefinitionError, suggest
 from weigh.study.files import read_files
 from weigh.study.load import load_object
 from weigh.study.revisions import Revision
-from weigh.study.skills import Skill, read_skill
 from weigh.study.sources import fetch_source, source_has
 from weigh.study.spec import SkillSpec, TierSpec
 

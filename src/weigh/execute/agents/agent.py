@@ -6,13 +6,13 @@ it keeps its session, and what its event stream means. It never runs anything; `
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
 
+from weigh.define.skill import read_skill
 from weigh.execute.agents.reader import Reader
 
 
@@ -39,7 +39,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         prompt: The question.
         instructions: Text for its context besides its own.
-        skills: Folders, as seen inside, each with a `SKILL.md`.
+        skills: Folders, the same inside and outside, each with a `SKILL.md`, for the agent to read when it sees fit.
+        loaded: Such folders whose text is put before the agent from the start.
         model: The model's name as the gateway gives it.
         url: The gateway's address for OpenAI clients, as seen inside.
         token: The trial's key for it.
@@ -51,6 +52,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str
     instructions: str = ""
     skills: tuple[str, ...] = ()
+    loaded: tuple[str, ...] = ()
     model: str
     url: str
     token: str
@@ -93,6 +95,8 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
             JSON object a row.
         session_name: Name of the artifact that becomes of it.
         skills: How it is given skills and instructions, in words for the docs and `weigh ls agents`.
+        loads_skills: Whether `launch` sees to `Assignment.loaded`; where it does not, their text is put into the
+            instructions.
         node: The oldest major version of node it runs on.
         about: What it is, in a few words.
     """
@@ -107,6 +111,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     session: str
     session_name: str = "session.jsonl"
     skills: str
+    loads_skills: bool = False
     node: int = 20
     about: str = ""
 
@@ -122,15 +127,19 @@ def skill_links(skills: tuple[str, ...], below: str) -> dict[str, str]:
     return {f"{below}/{Path(folder).name}": folder for folder in skills}
 
 
-def skills_text(skills: tuple[str, ...]) -> str:
+def skills_offered(skills: tuple[str, ...]) -> str:
     """What an agent without skills of its own is told: each skill's description and where to read it."""
-    lines = []
-    for folder in skills:
-        head = re.match(r"---\n(.*?)\n---\n", (Path(folder) / "SKILL.md").read_text(), re.DOTALL)
-        told = re.search(r"^description:\s*(.+)$", head[1], re.MULTILINE) if head else None
-        lines.append(f"- {folder}/SKILL.md: {told[1].strip() if told else Path(folder).name}")
+    lines = [f"- {folder}/SKILL.md: {read_skill(Path(folder)).description}" for folder in skills]
     if not lines:
         return ""
     return "Skills are instructions for special tasks. Read the file of one whose description fits:\n" + "\n".join(
         lines
+    )
+
+
+def skills_loaded(skills: tuple[str, ...]) -> str:
+    """The whole text of skills, for an agent that has no way of its own to load one unasked."""
+    return "\n\n".join(
+        f'<skill name="{skill.name}" location="{skill.folder}/SKILL.md">\n{skill.body}\n</skill>'
+        for skill in (read_skill(Path(folder)) for folder in skills)
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from weigh.execute.agents.agent import Agent, Assignment, Installation, Launch
+from weigh.define.skill import read_skill
+from weigh.execute.agents.agent import Agent, Assignment, Installation, Launch, skills_loaded
 from weigh.execute.agents.reader import Reader, exit_code, text_of
 from weigh.records.request import ToolCall
 from weigh.records.trajectory import Observation
@@ -22,12 +24,17 @@ def launch(program: Installation, task: Assignment) -> Launch:
         "--mode", "json", "--provider", "weigh", "--model", "model", "--thinking", "off",
         "--session-dir", f"{task.home}/.pi/sessions", "--offline", "--no-extensions",
     ]  # fmt: skip
-    if task.instructions:
-        command += ["--append-system-prompt", task.instructions]
-    for folder in task.skills:
+    # A prompt can call one skill, as a user would by typing its name; the text of any further one is context.
+    called, further = task.loaded[:1], task.loaded[1:]
+    instructions = "\n\n".join(text for text in (task.instructions, skills_loaded(further)) if text)
+    if instructions:
+        command += ["--append-system-prompt", instructions]
+    for folder in (*task.skills, *called):
         command += ["--skill", folder]
-    # `-p` takes what follows as its value only if that is no flag, and `@` in front would name a file.
-    prompt = f" {task.prompt}" if task.prompt.startswith(("-", "@")) else task.prompt
+    # `-p` takes what follows as its value only if that is no flag; `@` would name a file and `/` a command.
+    prompt = f" {task.prompt}" if task.prompt.startswith(("-", "@", "/")) else task.prompt
+    if called:
+        prompt = f"/skill:{read_skill(Path(called[0])).name} {task.prompt}"
     model = {"id": "model", "name": task.model, "reasoning": False, "input": ["text"],
              "contextWindow": task.context_window, "maxTokens": task.max_tokens}  # fmt: skip
     provider = {
@@ -117,6 +124,7 @@ AGENT = Agent(
     launch=launch,
     reader=PiReader,
     session="*/.pi/sessions/*.jsonl",
+    loads_skills=True,
     skills="--skill for each skill, --append-system-prompt for instructions; reads AGENTS.md of the workspace",
     about="a small coding agent: read, bash, edit, write",
 )

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from weigh.execute.agents.agent import Agent, Assignment, Installation
+from weigh.execute.agents.agent import Agent, Assignment, Installation, skills_loaded
 from weigh.execute.agents.install import find_agent, find_node, missing
 from weigh.execute.agents.registry import agent_by_name
 from weigh.execute.gateway.open import open_gateway
@@ -23,12 +23,13 @@ from weigh.execute.sandboxes.spec import WORKSPACE, SandboxSpec
 from weigh.execute.scaffolds.agent_prompt import read_prompt
 from weigh.execute.scaffolds.agent_trial import AgentTrial
 from weigh.protocols import ScaffoldContext
-from weigh.records.errors import CapabilityError
+from weigh.records.errors import CapabilityError, DefinitionError, suggest
 from weigh.records.request import Request
 from weigh.records.trajectory import Trajectory
 from weigh.records.workspace import Workspace
 
 MODES = ("bubblewrap", "container", "local")
+SKILLS = ("offered", "loaded")
 
 
 class AgentScaffold:
@@ -40,6 +41,11 @@ class AgentScaffold:
         max_tokens: The most tokens of one answer of the model.
         context_window: How many tokens the model can see; some agents act on it.
         calls: The most calls of the model; over it the trial ends as `limit:calls`.
+        skills: `offered`: the agent sees what each is for and reads it if it likes, as at work. `loaded`: their text
+            stands before it from the start, as when a user calls one by name.
+
+    Raises:
+        DefinitionError: `skills` is neither.
     """
 
     helpers: tuple[str, ...] = ()
@@ -54,11 +60,15 @@ class AgentScaffold:
         max_tokens: int = 4096,
         context_window: int = 32768,
         calls: int | None = None,
+        skills: str = "offered",
     ) -> None:
+        if skills not in SKILLS:
+            raise DefinitionError(f"agent option skills={skills}: {' or '.join(SKILLS)}{suggest(skills, SKILLS)}")
         self.agent = agent_by_name(agent) if isinstance(agent, str) else agent
         self.name = self.agent.name
         self._version = version
         self.max_tokens, self.context_window, self.calls = max_tokens, context_window, calls
+        self.skills = skills
         self._gateway: Any = None
         self._program: Installation | None = None
         self._direct = False
@@ -130,11 +140,17 @@ class AgentScaffold:
         prompt, system = read_prompt(request)
         home, place = await _places(context)
         workspace = context.workspace
+        skills = workspace.skills if workspace else ()
+        loaded = skills if self.skills == "loaded" else ()
+        told = [system, workspace.instructions if workspace else ""]
+        if loaded and not self.agent.loads_skills:
+            told.append(skills_loaded(loaded))
         trial = AgentTrial(self.agent, self._program, self._gateway, request, context, calls=self.calls)
         assignment = Assignment(
             prompt=prompt,
-            instructions="\n\n".join(t for t in (system, workspace.instructions if workspace else "") if t),
-            skills=workspace.skills if workspace else (),
+            instructions="\n\n".join(text for text in told if text),
+            skills=() if loaded else skills,
+            loaded=loaded,
             model=trial.session.model,
             url=self._gateway.url if self._direct else f"http://127.0.0.1:{INSIDE_PORT}/v1",
             token=trial.session.token,

@@ -1,6 +1,7 @@
 """Skills: a folder with a SKILL.md, whose front matter says what it is for, and whatever files it refers to.
 
-An agent is shown name and description, and reads the rest when it needs it, each agent its own way.
+An agent is shown name and description and reads the rest when it needs it, each agent its own way; or it is given all
+of it at once.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ class Skill(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: From its front matter.
         description: When to use it, for the agent.
+        body: What SKILL.md says after the front matter.
         folder: Where it is.
         digest: Of all its files.
     """
 
     name: str
     description: str
+    body: str
     folder: str
     digest: str
 
@@ -44,7 +47,8 @@ def read_skill(folder: Path) -> Skill:
     file = folder / "SKILL.md"
     if not file.is_file():
         raise DefinitionError(f"skill {folder}: there is no SKILL.md in it")
-    front = _FRONT.match(file.read_text(encoding="utf-8"))
+    text = file.read_text(encoding="utf-8")
+    front = _FRONT.match(text)
     if front is None:
         raise DefinitionError(f"{file}: no front matter; it begins with lines of name: and description: between ---")
     try:
@@ -62,6 +66,7 @@ def read_skill(folder: Path) -> Skill:
     return Skill(
         name=name,
         description=" ".join(head["description"].split()),
+        body=text[front.end() :].strip(),
         folder=str(folder.resolve()),
         digest=digest(sorted((str(f.relative_to(folder)), digest_file(f)) for f in _files(folder))),
     )
