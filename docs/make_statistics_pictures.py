@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from weigh.analyze.estimate import estimate
+from weigh.analyze.exact_power import mcnemar_power
 from weigh.analyze.paired import compare_pairs
-from weigh.analyze.power import mcnemar_power
 from weigh.analyze.scope import compare_given
 from weigh.analyze.sequential import ConfidenceSequence
 from weigh.analyze.tango import tango_interval

@@ -21,9 +21,9 @@ from weigh.analyze.bootstrap import bca_mean
 from weigh.analyze.cost import compare_costs
 from weigh.analyze.distributions import z_two_sided
 from weigh.analyze.estimate import estimate, wilson
+from weigh.analyze.exact_power import mcnemar_power, questions_needed
 from weigh.analyze.mcnemar import mcnemar_exact
 from weigh.analyze.paired import compare_pairs
-from weigh.analyze.power import mcnemar_power, questions_needed
 from weigh.analyze.scope import compare_given
 from weigh.analyze.sequential import log_wealth
 from weigh.analyze.suite import Branch, Leaf, compare_suite

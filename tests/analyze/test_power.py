@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import NormalIndPower
 
+from weigh.analyze.exact_power import mcnemar_power, mcnemar_questions, questions_needed
 from weigh.analyze.mcnemar import mcnemar_exact
-from weigh.analyze.power import mcnemar_power, mcnemar_questions, normal_power, plan_power, questions_needed
+from weigh.analyze.power import normal_power, plan_power
 
 
 @pytest.mark.parametrize(("n", "win", "loss"), [(10, 0.4, 0.1), (40, 0.25, 0.05), (60, 0.1, 0.1), (25, 0.5, 0.0)])

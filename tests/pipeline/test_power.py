@@ -7,7 +7,8 @@ import json
 import pytest
 
 from tests.pipeline.conftest import Bench
-from weigh.analyze.power import mcnemar_questions, plan_power
+from weigh.analyze.exact_power import mcnemar_questions
+from weigh.analyze.power import plan_power
 from weigh.cli.main import main
 from weigh.cli.power_text import flat_rows, power_text
 from weigh.pipeline.compare import compare

@@ -19,9 +19,9 @@ from . import bootstrap as boot
 from .checks import Floats, Ints, cluster_codes, fraction, is_binary, pair
 from .distributions import detectable, t_two_sided, z_two_sided
 from .equivalence import tango_equivalence, tost
+from .exact_power import mcnemar_questions
 from .mcnemar import mcnemar_exact, sign_wald
 from .permutation import sign_flip
-from .power import mcnemar_questions
 from .tango import tango_interval
 from .verdict import Verdict, decide, settle
 

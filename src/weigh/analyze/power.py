@@ -12,15 +12,12 @@ from collections.abc import Hashable, Sequence
 
 import msgspec
 import numpy as np
-from scipy.special import bdtr, ndtr
+from scipy.special import ndtr
 
-from .checks import cluster_codes, fraction, is_binary
+from .checks import cluster_codes, is_binary
 from .distributions import detectable
 from .estimate import clustered_se, epoch_moments
-from .mcnemar import critical_losses
-
-EXACT_QUESTIONS = 20_000
-"""Beyond this the normal form, which by then agrees to a fraction of a percent."""
+from .exact_power import mcnemar_power, mcnemar_questions, questions_needed
 
 
 class EpochChoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,63 +65,12 @@ class PowerPlan(msgspec.Struct, frozen=True, kw_only=True):
     """For 1, 2, 4, ... epochs; empty when the variance within questions is unknown."""
 
 
-def mcnemar_power(n: int, p_win: float, p_loss: float, alpha: float = 0.05) -> float:
-    """Probability that McNemar's exact test at `alpha` rejects, in either direction, over n questions each won with
-    probability `p_win` and lost with `p_loss`. Summed over the number of contested questions."""
-    if n < 0 or p_win < 0 or p_loss < 0 or p_win + p_loss > 1:
-        raise ValueError("n is 0 or more; p_win and p_loss are probabilities with a sum of at most 1")
-    fraction(alpha, "alpha")
-    contested = p_win + p_loss
-    if n == 0 or contested == 0:
-        return 0.0
-    reach = 9 * math.sqrt(n * contested * (1 - contested)) + 9
-    low, high = max(0, math.floor(n * contested - reach)), min(n, math.ceil(n * contested + reach))
-    m = np.arange(low, high + 1, dtype=np.int64)
-    chance = np.diff(bdtr(np.arange(low - 1, high + 1, dtype=np.float64), n, contested), prepend=np.nan)[1:]
-    if low == 0:
-        chance[0] = (1 - contested) ** n
-    seen = chance > 1e-12  # numbers of contested questions that do not happen need no tail
-    m, chance = m[seen], chance[seen]
-    k = critical_losses(m, alpha)
-    rate = p_win / contested
-    tail = np.where(k >= 0, bdtr(np.maximum(k, 0.0), m, rate) + bdtr(np.maximum(k, 0.0), m, 1 - rate), 0.0)
-    return float(min(1.0, np.sum(chance * tail)))
-
-
 def normal_power(difference: float, se: float, alpha: float = 0.05) -> float:
     """Probability that a two-sided z test with standard error `se` rejects, in either direction."""
     if not se > 0:
         raise ValueError(f"a standard error above 0 is needed, got {se}")
     critical = detectable(alpha, 0.5)
     return float(ndtr(difference / se - critical) + ndtr(-difference / se - critical))
-
-
-def questions_needed(difference: float, variance: float, alpha: float = 0.05, power: float = 0.8) -> float:
-    """N*: (z_{1-alpha/2} + z_power)^2 variance / difference^2, with the variance of one question's difference."""
-    if difference == 0:
-        return math.inf
-    return detectable(alpha, power) ** 2 * variance / difference**2
-
-
-def mcnemar_questions(p_win: float, p_loss: float, alpha: float = 0.05, power: float = 0.8) -> float | None:
-    """N* of McNemar's exact test: the number of questions at which its power reaches `power`; None when the two
-    probabilities are equal. Beyond 20,000 questions by the normal form."""
-    difference, contested = p_win - p_loss, p_win + p_loss
-    if difference == 0:
-        return None
-    rough = questions_needed(difference, contested - difference**2, alpha, power)
-    if rough > EXACT_QUESTIONS:
-        return rough
-    low, high = 0, max(16, math.ceil(rough))
-    while mcnemar_power(high, p_win, p_loss, alpha) < power:
-        low, high = high, high * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        if mcnemar_power(middle, p_win, p_loss, alpha) < power:
-            low = middle
-        else:
-            high = middle
-    return float(high)
 
 
 def plan_power(

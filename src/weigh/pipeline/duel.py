@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 from scipy.special import ndtri
 
-from weigh.analyze.power import questions_needed
+from weigh.analyze.exact_power import questions_needed
 from weigh.analyze.sequential import ConfidenceSequence
 from weigh.analyze.unequal import failed_unequally
 from weigh.analyze.verdict import Verdict
