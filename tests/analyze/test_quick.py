@@ -16,6 +16,7 @@ from weigh.analyze.exact_power import (
     rejections,
 )
 from weigh.analyze.mcnemar import critical_losses
+from weigh.analyze.pair_means import ALL_PAIRS, FEW_KINDS, pair_means
 
 
 def asked_each_time(win: float, loss: float, alpha: float, power: float) -> float:
@@ -72,3 +73,33 @@ def test_a_power_too_close_to_call_is_computed_anew(monkeypatch: pytest.MonkeyPa
     powers = quick._Powers(0.2, 0.1, 0.05)
     assert not powers.below(exact, 300) and powers.below(exact + 1e-9, 300) and asked == [300, 300]
     assert powers.below(exact + 1e-6, 300) and not powers.below(exact - 1e-6, 300) and asked == [300, 300]
+
+
+def numbers(kind: str, n: int, rng: np.random.Generator) -> np.ndarray:
+    return {
+        "normal": rng.normal(0.3, 1, n),
+        "long tail": rng.standard_cauchy(n) * 1e6,
+        "whole": rng.integers(-2000, 2000, n).astype(float),
+        "few kinds": rng.integers(-3, 4, n) / 3,
+        "one kind": np.full(n, 0.1),
+        "mostly one": np.where(rng.random(n) < 0.1, rng.normal(size=n), 0.25),
+        "far apart": np.where(rng.random(n) < 0.5, 1e9, -1e9) + rng.normal(size=n),
+        "hardly apart": 1e6 + rng.integers(0, 500, n) * 2.0**-33,
+    }[kind]  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [1, 2, ALL_PAIRS, ALL_PAIRS + 1, 1200])
+@pytest.mark.parametrize(
+    "kind", ["normal", "long tail", "whole", "few kinds", "one kind", "mostly one", "far apart", "hardly apart"]
+)
+def test_places_among_the_means_of_pairs_are_those_of_sorting_them(kind: str, n: int, rng: np.random.Generator) -> None:
+    values = numbers(kind, n, rng)
+    row, column = np.triu_indices(n)
+    means = np.sort((values[row] + values[column]) / 2)
+    shares = (0, 1e-5, 0.02, 0.25, 0.48, 0.5, 0.53, 0.9, 0.999, 1)
+    places = [round(share * (means.size - 1)) for share in shares]
+    assert pair_means(values, places) == means[places].tolist()
+
+
+def test_both_short_ways_to_the_means_of_pairs_were_asked(rng: np.random.Generator) -> None:
+    assert np.unique(numbers("few kinds", 1200, rng)).size <= FEW_KINDS < np.unique(numbers("whole", 1200, rng)).size

@@ -10,25 +10,20 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from .checks import Floats
 from .distributions import p_from_z
+from .pair_means import pair_means
 from .permutation import sign_flip
 
 THINNED = 4_000
 """Beyond this many differences the shift is computed from as many evenly spaced quantiles of them."""
-
-
 USUAL = (0.9, 0.95, 0.99)
 REMEMBERED = 20_000
 _shifts: dict[bytes, dict[float, tuple[float, float | None, float | None]]] = {}
-KEPT = 2_000
-"""Up to so many differences the places of their pairs are kept."""
 
 
 def mid_ranks(values: Floats) -> Floats:
@@ -77,28 +72,18 @@ def _hodges_lehmann(
     d = differences
     if n > THINNED:
         d = np.quantile(differences, (np.arange(THINNED) + 0.5) / THINNED)
-    row, column = _pairs(d.size) if d.size <= KEPT else np.triu_indices(d.size)
-    walsh = (d[row] + d[column]) / 2
-    whole = n * (n + 1) // 2
-    places: dict[float, int] = {}
+    whole, pairs = n * (n + 1) // 2, d.size * (d.size + 1) // 2
+    cuts: dict[float, int] = {}
     for level in levels:
         cut = _cut(n, level)
         if cut >= 1:
-            places[level] = cut - 1 if n <= THINNED else round((cut - 0.5) / whole * walsh.size - 0.5)
-    middle = ((walsh.size - 1) // 2, walsh.size // 2)
-    # Only these few ranks are wanted, and finding them is several times faster than sorting all.
-    walsh.partition(sorted({*middle, *places.values(), *(walsh.size - 1 - at for at in places.values())}))
-    shift = float((walsh[middle[0]] + walsh[middle[1]]) / 2)
-    return {
-        level: (shift, float(walsh[at]), float(walsh[walsh.size - 1 - at])) if at is not None else (shift, None, None)
-        for level in levels
-        for at in (places.get(level),)
-    }
-
-
-@lru_cache(maxsize=3)
-def _pairs(n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    return np.triu_indices(n)
+            cuts[level] = cut - 1 if n <= THINNED else round((cut - 0.5) / whole * pairs - 0.5)
+    lower, upper, *ends = pair_means(
+        d, [(pairs - 1) // 2, pairs // 2, *(end for cut in cuts.values() for end in (cut, pairs - 1 - cut))]
+    )
+    shift = (lower + upper) / 2
+    intervals = dict(zip(cuts, zip(ends[::2], ends[1::2], strict=True), strict=True))
+    return {level: (shift, *intervals.get(level, (None, None))) for level in levels}
 
 
 def _cut(n: int, level: float) -> int:
