@@ -160,3 +160,28 @@ def pair(store: Store) -> Run:
     ]  # fmt: skip
     write_run(store, run, trials, Invocation(id="i1", started=2000.0, ended=2001.0, plan={"epochs": 1, "limit": None}))
     return run
+
+
+def wide(store: Store) -> Run:
+    """Eighteen arms on three axes, two short tasks; the last arm has run one of them only."""
+    arms = tuple(
+        Arm(id=f"{model}/{revision}/{tier}", digest=digest(model, revision, tier),
+            axes={"model": model, "revision": revision, "tier": tier})
+        for model in ("m1", "m2", "m3") for revision in ("v1", "v2") for tier in ("bare", "clone", "skill")
+    )  # fmt: skip
+    tasks = tuple(
+        TaskInfo(name=name, digest=digest(name), metrics=(METRIC,), markers=MARKERS, num_instances=2)
+        for name in ("find", "mend")
+    )
+    run = Run(id="wide-00000001", name="wide", created=3000.0, arms=arms, tasks=tasks,
+              suites=(SuiteNode(name="both", members=("find", "mend"), aggregation="pooled"),))  # fmt: skip
+    dice = random.Random(3)
+    skills = {"bare": 0.2, "clone": 0.5, "skill": 0.9}
+    trials = [
+        _trial(run, arm, task, number, 0, dice, skills[str(arm.axes["tier"])], arm.axes["model"] == "m3")
+        for arm in arms for task in tasks for number in range(2)
+        if arm is not arms[-1] or task is tasks[0]
+    ]  # fmt: skip
+    plan = {"cells": {"find": 2, "mend": 2}}
+    write_run(store, run, trials, Invocation(id="i1", started=3000.0, ended=3060.0, plan=plan))
+    return run

@@ -14,6 +14,8 @@ import pytest
 from tests.report.conftest import Opened
 from tests.report.kit import HOSTILE, pair
 from weigh.cli.main import main
+from weigh.pipeline.plot import draw
+from weigh.pipeline.plot_rows import Options
 from weigh.store.layout import Store
 
 OPTIONS = "all => all.map(o => [o.value, o.textContent])"
@@ -106,6 +108,23 @@ def test_what_the_skill_changed_is_asked_for_each_size(opened: Opened, store: St
     assert len(shown) == 4 * 3  # two sizes and their difference, for three tasks and all questions together
 
 
+@pytest.mark.parametrize("marker", ["marker:cli", "marker:gave-up"])
+def test_trials_are_split_by_the_path_they_took_as_on_the_command_line(
+    opened: Opened, store: Store, marker: str
+) -> None:
+    page = opened.go(view="compare", a=0, b=3)
+    assert [marker, f"trials: {marker[7:]}"] in page.eval_on_selector_all("label:has-text('split by') option", OPTIONS)
+    page = opened.go(view="compare", a=0, b=3, by=marker)
+    shown = rows(page, "Trials by the path they took")
+    command = page.inner_text("#command").replace("'", "").split()
+    assert command[-2:] == ["--by", marker]
+    lines = told(*command[1:], "--store", str(store.path), "--format", "md").splitlines()
+    table = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines if line.startswith("| ")]
+    assert shown == table[2:]
+    assert {row[2] for row in shown} == {"no", "unknown", *(["yes"] if marker == "marker:cli" else [])}
+    assert " ".join(page.inner_text("#path-note").split()) == " ".join(" ".join(lines[len(table) + 1 :]).split())
+
+
 def test_subgroups_have_rows_of_their_own(opened: Opened) -> None:
     page = opened.go(view="compare", a=0, b=3, by="kind")
     found = rows(page, "The paired comparison")
@@ -124,6 +143,58 @@ def test_the_matrix_shows_every_pair_and_its_evidence(opened: Opened, store: Sto
     found = next(r for r in data["table"] if (r["task"], r["a"], r["b"]) == ("all", "small/bare", "large/skill"))
     assert evidence[0] == str(found["n"]) and evidence[3] == f"{100 * found['difference']:+.1f}"
     assert "better" in evidence
+
+
+def test_the_front_is_that_of_plot(opened: Opened, store: Store) -> None:
+    for task, name in ((-1, "all"), (1, "count")):
+        page = opened.go(view="overview", of=task, cost="seconds")
+        drawn = draw(store, "cost", ["study"], Options(tasks=(name,), cost="seconds"))
+        best = {(row["x"], row["y"]) for row in drawn.more or ()}
+        expected = [row["series"] for row in sorted(drawn.rows, key=lambda r: r["x"]) if (row["x"], row["y"]) in best]
+        assert page.inner_text("#front").split(": ")[1].split(". ")[0] == ", ".join(expected)
+    arms = opened.go(view="overview", of=1, cost="seconds", arms="0.1").inner_text("#front")
+    assert "large" not in arms and "small" in arms  # the front of those that are shown
+
+
+def test_every_number_of_a_trial_can_be_shown(opened: Opened) -> None:
+    page = opened.go(view="overview")
+    names = [text for _, text in page.eval_on_selector_all("label:has-text('show') option", OPTIONS)]
+    assert {"score", "median time (seconds)", "median new tokens", "median cached tokens", "median generated tokens",
+            "median turns", "trials with an error", "trials with cli"} <= set(names)  # fmt: skip
+    values = [value for value, _ in page.eval_on_selector_all("label:has-text('show') option", OPTIONS)]
+    for place, value in enumerate(values):
+        page = opened.go(view="overview", measure=value, over=("task", "size", "tier")[place % 3])
+        page.wait_for_selector(".chart[data-drawn] svg")
+    assert opened.errors == []
+
+
+def test_a_tier_is_left_out_by_one_box(opened: Opened) -> None:
+    page = opened.go(view="overview")
+    page.click("summary:has-text('arms: all')")
+    page.uncheck("fieldset:has-text('tier') label:has-text('bare') input")
+    assert "arms=1.3" in page.url
+    assert {row[1] for row in rows(page, "Results")} == {"small/skill", "large/skill"}
+    focused = "document.activeElement.closest('label').textContent"
+    assert page.evaluate(focused) == "bare", "the keyboard stays where it was"
+    page.check("fieldset:has-text('tier') label:has-text('bare') input")
+    assert "arms=" not in page.url
+
+
+def test_markers_say_what_they_mean_and_which_never_fired(opened: Opened) -> None:
+    page = opened.go(view="overview")
+    shown = rows(page, "Markers by arm")
+    assert {row[0] for row in shown} == {"cli"} and all("command-line tool" in row[-1] for row in shown)
+    assert "Never: gave-up" in page.inner_text("main")
+
+
+def test_single_trials_on_a_linear_and_a_logarithmic_scale(opened: Opened) -> None:
+    strip = ".chart[data-chart='strip']"
+    for scale in ("", "log"):
+        page = opened.go(view="overview", cost="seconds", scale=scale)
+        assert page.is_checked("label:has-text('logarithmic') input") == (scale == "log")
+        page.wait_for_selector(f"{strip}[data-drawn]")
+        assert len(page.query_selector_all(f"{strip} .mark-symbol path")) > 200  # trials
+        assert len(page.query_selector_all(f"{strip} .mark-rect path")) >= 4  # boxes
 
 
 def test_questions_show_flips_first_and_filters_describe(opened: Opened, store: Store) -> None:
@@ -183,6 +254,23 @@ def test_two_answers_are_marked_where_they_differ(opened: Opened) -> None:
     page = opened.go(view="questions", a=0, b=3, show="won", task=1)
     page.wait_for_selector("pre.output del")
     assert page.query_selector("pre.output ins")
+
+
+def test_prompts_are_held_against_each_other(opened: Opened) -> None:
+    page = opened.go(view="questions", a=0, b=3, show="won", task=1)
+    page.wait_for_selector("details.asked:has-text('the same for both')")
+    assert page.inner_text(".facts a") == "match: wrong"
+    assert "→ 100 %" in page.inner_text("#questions")
+    assert "mean of A 0 %, of B 100 %" in page.inner_text("#count")
+
+
+def test_a_link_to_a_step_can_be_copied(opener: Callable[..., Opened], site: Path) -> None:
+    opened = opener(site, permissions=["clipboard-read", "clipboard-write"])
+    page = opened.go(view="trace")
+    page.click("[aria-label='Copy a link to step 3']")
+    page.wait_for_selector("button:has-text('copied')")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.url and copied.endswith("step=3")
 
 
 def test_a_trace_shows_its_steps_errors_and_marker_hits(opened: Opened) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.compare_kit import put
-from weigh.analyze.front import pareto_front
+from weigh.analyze.front import beaten_by, pareto_front
 from weigh.cli.commands.plot import specification
 from weigh.cli.main import main
 from weigh.pipeline.compare import Options as CompareOptions
@@ -81,6 +81,16 @@ def test_the_front() -> None:
     assert pareto_front([3, 1, 2, 2], [0.9, 0.5, 0.4, 0.7]) == [1, 3, 0]
     assert pareto_front([1, 2], [0.3, 0.5], lower_is_better=True) == [0]
     assert pareto_front([1, 1], [0.5, 0.5]) == [0] and pareto_front([], []) == []
+    assert beaten_by([3, 1, 2, 2], [0.9, 0.5, 0.4, 0.7]) == [[], [], [1, 3], []]
+    dice = random.Random(1)
+    for lower in (False, True):
+        for _ in range(200):
+            costs, scores = ([dice.randrange(5) for _ in range(6)] for _ in range(2))
+            some = sorted(dice.sample(range(6), 4))
+            front = pareto_front([costs[i] for i in some], [scores[i] for i in some], lower_is_better=lower)
+            beaten = beaten_by(costs, scores, lower_is_better=lower)
+            unbeaten = [place for place, i in enumerate(some) if not set(beaten[i]) & set(some)]
+            assert unbeaten == sorted(front), "of any part of them"
     with pytest.raises(ValueError, match="1 costs and 2 scores"):
         pareto_front([1], [1, 2])
 

@@ -23,3 +23,19 @@ def pareto_front(costs: Sequence[float], scores: Sequence[float], *, lower_is_be
         if not front or worth[i] > worth[front[-1]]:
             front.append(i)
     return front
+
+
+def beaten_by(costs: Sequence[float], scores: Sequence[float], *, lower_is_better: bool = False) -> list[list[int]]:
+    """For each point the places of those that beat it: cheaper at a score as good, or better at the same cost.
+
+    Of points that are alike in both the first one counts as beating the others, so that the points that nothing beats
+    are those of `pareto_front`, of all points as of any part of them.
+
+    Raises:
+        ValueError: The two differ in length.
+    """
+    if len(costs) != len(scores):
+        raise ValueError(f"{len(costs)} costs and {len(scores)} scores")
+    worth = [-score if lower_is_better else score for score in scores]
+    order = sorted(range(len(costs)), key=lambda i: (costs[i], -worth[i]))
+    return [[j for j in order[: order.index(i)] if worth[j] >= worth[i]] for i in range(len(costs))]

@@ -7,9 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from weigh.analyze.estimate import Estimate
 from weigh.cli.compare_output import formatted
-from weigh.cli.effort_text import show_spread
 from weigh.cli.flags import UsageError
 from weigh.cli.table import Column, Format, render
 from weigh.pipeline.compare import Options
@@ -19,9 +17,9 @@ from weigh.pipeline.interaction import InteractionReport, compare_along
 from weigh.pipeline.interaction_rows import interaction_cells, interaction_notes, interaction_rows
 from weigh.pipeline.matrix import MatrixReport, MatrixRow, compare_many
 from weigh.pipeline.matrix_rows import matrix_rows
+from weigh.pipeline.path_rows import path_cells, path_notes, path_rows
 from weigh.pipeline.paths import PREFIX, PathReport, compare_paths
 from weigh.pipeline.sides import Side
-from weigh.records.run import MetricInfo
 from weigh.store.dataset import Dataset
 from weigh.store.layout import Store
 
@@ -37,7 +35,7 @@ def view(store: Store, data: Dataset, sides: Sequence[Side], options: Options, a
         along = compare_along(store, data, sides[0], sides[1], args.interaction, options)
         return formatted(along, args.format, interaction_rows, interaction_text)
     if args.by is not None and args.by.startswith(PREFIX):
-        return formatted(compare_paths(data, sides, args.by, options), args.format, path_rows, path_text)
+        return formatted(compare_paths(data, sides, args.by, options), args.format, _path_rows, path_text)
     many = compare_many(store, data, sides, options, shared=args.shared, rank=args.rank)
     return formatted(many, args.format, matrix_rows, matrix_text)
 
@@ -169,31 +167,10 @@ def interaction_text(report: InteractionReport, format: Format) -> str:
     return "\n".join(lines)
 
 
-def path_rows(report: PathReport) -> list[dict[str, Any]]:
-    """One flat row a task, arm and path."""
-    rows = []
-    for row in report.rows:
-        flat: dict[str, Any] = {
-            "task": row.task, "arm": row.side, "path": {True: "yes", False: "no", None: "unknown"}[row.taken],
-            "trials": row.trials, "share": row.share, "questions": row.score.n, "metric": row.metric.name,
-        }  # fmt: skip
-        for name, one in {"score": row.score, **row.costs}.items():
-            flat |= {name: one.mean, f"{name}_se": one.error, f"{name}_low": one.low, f"{name}_high": one.high}
-        for name, middle in row.spreads.items():
-            flat |= {f"{name}_median": middle.median, f"{name}_q1": middle.q1, f"{name}_q3": middle.q3}
-        rows.append(flat)
-    return rows
-
-
 def path_text(report: PathReport, format: Format) -> str:
     """What trials that took the path scored and cost, per arm."""
-    names = list(dict.fromkeys(name for row in report.rows for name in row.costs))
-    shown = []
-    for row, flat in zip(report.rows, path_rows(report), strict=True):
-        line = {"task": row.task, "arm": row.side, "path": flat["path"], "trials": row.trials,
-                "share": None if row.share is None else f"{100 * row.share:.0f} %", "questions": flat["questions"],
-                "score": _with_error(row.score, row.metric)}  # fmt: skip
-        shown.append(line | {name: show_spread(row.spreads[name], _rounded) for name in names})
+    names = list(dict.fromkeys(name for row in report.rows for name in row.spreads))
+    shown = path_cells(report.rows)
     columns = [
         Column("task", "task"), Column("arm", "arm"), Column("path", report.marker),
         Column("trials", "trials", str, True),
@@ -201,20 +178,8 @@ def path_text(report: PathReport, format: Format) -> str:
         Column("score", "score ± SE", str, True), *(Column(n, f"{n}, median", str, True) for n in names),
     ]  # fmt: skip
     columns = [c for c in columns if any(line[c.key] is not None for line in shown)]
-    about = (
-        f"Trials by whether the marker '{report.marker}' is set: the score over questions, costs as medians over "
-        "trials with the interquartile range. Trials chose their path, so a difference between paths is no effect of "
-        "the path: harder questions may lead to it. Compare arms for that."
-    )
-    return "\n".join([render(columns, shown, format), "", textwrap.fill(about, WIDTH)])
+    return "\n".join([render(columns, shown, format), "", textwrap.fill(path_notes(report.marker), WIDTH)])
 
 
-def _rounded(value: float) -> str:
-    return plain(float(f"{value:.3g}"))
-
-
-def _with_error(one: Estimate, metric: MetricInfo | None) -> str | None:
-    if one.mean is None:
-        return None
-    shape = percent if is_proportion(metric) else _rounded
-    return shape(one.mean) + (f" ± {shape(one.error)}" if one.error is not None else "")
+def _path_rows(report: PathReport) -> list[dict[str, Any]]:
+    return path_rows(report.rows)

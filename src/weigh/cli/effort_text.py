@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from weigh.analyze.spread import Spread
 from weigh.cli.table import Column, Format, render
 from weigh.cli.terminal import count, dollars, seconds
+from weigh.pipeline.compare_rows import quartiles
 from weigh.pipeline.effort import Adoption, Effort, Efforts, flat_adoption, flat_effort
 
 WIDTH = 118
@@ -43,14 +43,6 @@ ABOUT = (
 )
 
 
-def show_spread(one: Spread, shape: Callable[[float], str]) -> str | None:
-    """`median [q1-q3]`; of counts the bracket is left out where all three are shown alike."""
-    if one.median is None or one.q1 is None or one.q3 is None:
-        return None
-    middle, low, high = shape(one.median), shape(one.q1), shape(one.q3)
-    return middle if low == middle == high and shape is not seconds else f"{middle} [{low}-{high}]"
-
-
 def effort_text(made: Sequence[Efforts], format: Format) -> str:
     """One block a task: measures down, arms across."""
     efforts = [e for one in made for e in one.efforts]
@@ -69,7 +61,7 @@ def _block(task: str, efforts: Sequence[Effort], format: Format) -> str:
         row: dict[str, Any] = {"measure": label}
         for index, effort in enumerate(efforts):
             one = effort.taken[name]
-            shown = show_spread(one, shape)
+            shown = quartiles(one, shape, always=shape is seconds)
             mean = "" if one.mean is None or shown in (None, shape(one.mean)) else f", mean {shape(one.mean)}"
             row[str(index)] = None if shown is None else shown + mean
         if any(row[str(i)] is not None for i in range(len(efforts))):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from weigh.analyze.spread import Spread
 from weigh.analyze.verdict import show_p
 from weigh.pipeline.compare import Report, SuiteRow, TaskRow
 from weigh.pipeline.conclusion import is_proportion
@@ -183,3 +184,11 @@ def _shown(value: float | None, shape: Shape) -> str | None:
 def span(low: float | None, high: float | None, shape: Shape, mark: str = "") -> str | None:
     """An interval, or None where an end is missing."""
     return None if low is None or high is None else f"{mark}{shape(low)} to {shape(high)}"
+
+
+def quartiles(one: Spread, shape: Shape, *, always: bool = False) -> str | None:
+    """`median [q1-q3]`; the bracket is left out where all three are shown alike, unless it is `always` wanted."""
+    if one.median is None or one.q1 is None or one.q3 is None:
+        return None
+    middle, low, high = shape(one.median), shape(one.q1), shape(one.q3)
+    return middle if low == middle == high and not always else f"{middle} [{low}-{high}]"

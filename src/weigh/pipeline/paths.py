@@ -19,8 +19,7 @@ from weigh.pipeline.compare import Options
 from weigh.pipeline.questions import questions
 from weigh.pipeline.sides import Side
 from weigh.records.errors import DefinitionError, suggest
-from weigh.records.run import MetricInfo
-from weigh.records.trial import join_spec
+from weigh.records.run import MetricInfo, TaskInfo
 from weigh.store.dataset import Dataset
 
 PREFIX = "marker:"
@@ -37,7 +36,7 @@ class PathRow(msgspec.Struct, frozen=True, kw_only=True):
         share: Of the trials of which the marker could tell.
         metric: The score's metric.
         score: Over questions; a question counts with those of its epochs that took the path.
-        costs: By name, the same for tokens, turns, seconds (and the cost asked for).
+        costs: By name, the same for tokens, turns, seconds (and the cost asked for); empty without means.
         spreads: Of the same costs, median and quartiles over trials.
     """
 
@@ -69,10 +68,13 @@ def compare_paths(data: Dataset, sides: Sequence[Side], marker: str, options: Op
     """
     scorer = marker if marker.startswith(PREFIX) else PREFIX + marker
     rows: list[PathRow] = []
-    names = dict.fromkeys(name for side in sides[1:] for name, _, _ in task_pairs(sides[0], side, options.tasks))
-    for name in names:
-        for side in sides:
-            rows += _rows(data, side, name, scorer, options)
+    found: dict[str, dict[int, list[TaskInfo]]] = {}
+    for place, side in enumerate(sides[1:], 1):
+        for name, ours, theirs in task_pairs(sides[0], side, options.tasks):
+            found.setdefault(name, {0: ours})[place] = theirs
+    for name, tasks in found.items():
+        for place, side in enumerate(sides):
+            rows += side_paths(data, side, name, tasks.get(place, ()), scorer, options)
     if not any(row.taken is not None for row in rows):
         known = _markers(data)
         raise DefinitionError(
@@ -88,12 +90,23 @@ def _markers(data: Dataset) -> list[str]:
     return sorted(row["name"] for row in data.sql(query) if row["name"].startswith(PREFIX))
 
 
-def _rows(data: Dataset, side: Side, name: str, scorer: str, options: Options) -> list[PathRow]:
+def side_paths(
+    data: Dataset, side: Side, name: str, tasks: Sequence[TaskInfo], scorer: str, options: Options, *,
+    means: bool = True,
+) -> list[PathRow]:  # fmt: skip
+    """The paths of one side's trials on one task.
+
+    Args:
+        name: The task's, for tables.
+        tasks: Its definitions in the runs of the side, as `task_pairs` gives them.
+        means: Whether costs get means beside their quartiles (JSON has them; no table does).
+    """
+    wanted_tasks = {(task.name, task.variant) for task in tasks}
     found = [
         (member, task)
         for member in side.members
         for task in member.run.tasks
-        if name in (task.name, join_spec(task.name, task.variant)) and has_variant(member, task)
+        if (task.name, task.variant) in wanted_tasks and has_variant(member, task)
     ]
     if not found:
         return []
@@ -112,11 +125,12 @@ def _rows(data: Dataset, side: Side, name: str, scorer: str, options: Options) -
         trials = int(np.sum(keep))
         if not trials:
             continue
-        numbers = [_estimate(parts, keep, info, options) for parts, info in zip(columns, infos, strict=True)]
+        asked = len(infos) if means else 1
+        numbers = [_estimate(parts, keep, info, options) for parts, info in zip(columns[:asked], infos, strict=False)]
         rows.append(PathRow(
             side=side.label, task=name, taken=taken, trials=trials,
             share=trials / known if taken is not None else None, metric=metric, score=numbers[0],
-            costs=dict(zip(wanted, numbers[1:], strict=True)),
+            costs=dict(zip(wanted, numbers[1:], strict=True)) if means else {},
             spreads={
                 name: spread(_known(parts, keep))
                 for name, parts in zip(wanted, columns[1:], strict=True)

@@ -12,10 +12,14 @@ from collections.abc import Sequence
 import msgspec
 
 from weigh._version import __version__
+from weigh.pipeline.path_rows import path_notes
+from weigh.pipeline.paths import PREFIX
 from weigh.pipeline.payload_costs import cost_rows, marker_names
+from weigh.pipeline.payload_fronts import front_rows
 from weigh.pipeline.payload_grid import ERRORS, LEVELS, Blocks
 from weigh.pipeline.payload_interactions import interaction_blocks
 from weigh.pipeline.payload_numbers import matrix_blocks, metrics_of, pair_blocks, result_blocks, subgroup_fields
+from weigh.pipeline.payload_paths import path_blocks
 from weigh.pipeline.payload_runs import coverage_rows, host_names, marker_descriptions, run_rows, task_rows
 from weigh.pipeline.payload_trials import Chunk, Traces, collect_trials
 from weigh.pipeline.report_source import CachedDataset, Source, comparables, find_source, open_source, pairs_of
@@ -78,6 +82,9 @@ def _build(
     sides = comparables(source)
     pairs, left_out = pairs_of(source, sides, MOST_PAIRS)
     fields = subgroup_fields(trials.instances, specs)
+    results = result_blocks(data, source, totals, blocks, failed)
+    prices = [m["name"] for m in metrics if m["cost"]]
+    costs = cost_rows(data, source, specs, prices, markers)
     value = {
         "format": FORMAT,
         "weigh": __version__,
@@ -97,12 +104,15 @@ def _build(
         "metrics": metrics,
         "markers": markers,
         "marker_descriptions": marker_descriptions(source),
-        "results": result_blocks(data, source, totals, blocks, failed),
-        "costs": cost_rows(data, source, specs, [m["name"] for m in metrics if m["cost"]], markers),
+        "results": results,
+        "costs": costs,
+        "fronts": front_rows(results, blocks, costs, specs, prices),
         "sides": [{"label": s.label, "word": s.word, "arms": list(s.arms), "axis": s.axis} for s in sides],
         "pairs": pair_blocks(store, data, sides, pairs, names, fields, blocks, failed),
         "interactions": interaction_blocks(store, data, source, sides, pairs, blocks, failed),
         "pairs_left_out": left_out,
+        "paths": path_blocks(data, sides, markers, blocks, failed),
+        "path_notes": {marker: path_notes(marker.removeprefix(PREFIX)) for marker in markers},
         "fields": {name: list(own) for name, own in fields.items()},
         "matrix": matrix_blocks(store, data, source, names, blocks, failed),
         "runs": run_rows(store, source),

@@ -55,3 +55,7 @@ class Blocks:
             place = self._places[data] = len(self.kept)
             self.kept.append(msgspec.Raw(data))
         return place
+
+    def read(self, place: int) -> Any:
+        """The value at a place, as the page will see it."""
+        return msgspec.json.decode(self.kept[place])

@@ -185,6 +185,7 @@ def _matrix_row(row: MatrixRow, at: Mapping[str, int], flat: Sequence[Mapping[st
         "metric": row.metric.name,
         "suite": row.is_suite,
         "lower": row.metric.lower_is_better,
+        "proportion": is_proportion(row.metric),
         "unpaired": {str(at[name]): n for name, n in row.unpaired.items()},
         "arms": [
             {"arm": at[name], "n": n, "score": None if mean is None else one(mean)}

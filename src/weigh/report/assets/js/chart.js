@@ -109,6 +109,7 @@ export function place(className = "chart") {
 // time, one after the other, so that a filter never waits for what lies below.
 export function later(element, name, tables, values) {
   element.style.minHeight = "160px";
+  element.dataset.chart = name;
   queueMicrotask(() => {
     const work = () => draw(element, name, tables, values);
     if (element.isConnected && element.getBoundingClientRect().top > window.innerHeight) idle.push(work);

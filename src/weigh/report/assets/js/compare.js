@@ -2,7 +2,7 @@
 
 import { arms, swatch } from "./controls.js";
 import { POINTS, SIGNED, later, place, verdictLegend } from "./chart.js";
-import { choice, empty, h, plural, table } from "./dom.js";
+import { choice, empty, few, h, notes, plural, table } from "./dom.js";
 import { block, payload } from "./payload.js";
 import { fresh, get, lens, set } from "./state.js";
 
@@ -18,12 +18,13 @@ export function compare(main) {
   main.append(...two(metric));
 }
 
+// The two that are compared. A is always the one that the report has first: it holds each pair once.
 function sides() {
   const data = payload();
   const known = (i) => i !== "" && data.sides[Number(i)] !== undefined;
   const a = known(get("a")) ? Number(get("a")) : 0;
   const b = known(get("b")) && Number(get("b")) !== a ? Number(get("b")) : data.sides.findIndex((s, i) => i !== a && s.axis === data.sides[a].axis);
-  return [a, b];
+  return a < b ? [a, b] : [b, a];
 }
 
 function two(metric) {
@@ -31,16 +32,12 @@ function two(metric) {
   const [a, b] = sides();
   const options = data.sides.map((s, i) => [i, s.axis ? `${s.label} (${plural(s.arms.length, "arm")})` : s.label]);
   const bar = h("div", { className: "row" },
-    choice("A", options, a, (value) => set({ a: value })), choice("B", options, b, (value) => set({ b: value })),
-    h("button", { type: "button", onclick: () => set({ a: b, b: a }) }, "Swap"),
-    subgroupChoice(metric));
+    choice("A", options, a, (value) => set({ a: value, b })), choice("B", options, b, (value) => set({ a, b: value })),
+    splitChoice(metric), h("span", { className: "soft" }, "differences are B - A; A is the one that comes first in the report"));
   const parts = [h("h2", {}, `${data.sides[b].label} against ${data.sides[a].label}`), bar];
-  const [low, high] = a < b ? [a, b] : [b, a];
-  const found = data.pairs[`${low},${high}`];
+  const found = data.pairs[`${a},${b}`];
   const command = `weigh compare '${data.sides[a].word}' '${data.sides[b].word}'${metric ? ` --metric ${metric}` : ""}${get("level") === "0.95" ? "" : ` --alpha ${Number((1 - get("level")).toFixed(10))}`}${get("errors") === "zero" ? " --errors zero" : ""}`;
-  if (a > b && found) {
-    return [...parts, h("p", { className: "soft" }, "The report holds this pair in the other order. ", h("a", { href: "#", onclick: (e) => { e.preventDefault(); set({ a: b, b: a }); } }, "Show it so"), ", or type:"), h("pre", {}, command)];
-  }
+  if (metric === "" && get("by") in data.paths) return [...parts, ...paths(a, b, get("by"), command)];
   const field = data.fields[get("by")] && metric === "" ? get("by") : "";
   const made = found && block(found[metric], lens() + (field ? `|by:${field}` : ""));
   if (!made) return [...parts, empty("This pair is not in the report: sides of one kind are compared, and pairs that differ on fewest axes first. The command line compares any two:"), h("pre", {}, command)];
@@ -48,8 +45,8 @@ function two(metric) {
   parts.push(h("p", { className: "lead", id: "conclusion" }, field ? `Subgroups by ${field}; the conclusion over whole tasks is without them.` : made.conclusion));
   const shown = field ? made.rows.filter((r) => r.kind === "group") : made.rows;
   for (const group of unitGroups(shown)) parts.push(forest(group, metric));
-  parts.push(pairTable(shown), h("ul", { className: "notes" }, made.notes.map((line) => h("li", {}, line))));
-  parts.push(...forWhom(`${low},${high}`, metric, command));
+  parts.push(pairTable(shown), notes(made.notes));
+  parts.push(...forWhom(`${a},${b}`, metric, command));
   parts.push(h("p", {}, h("a", { href: fresh({ view: "questions", a, b }) }, "Question by question"), " · the same in the terminal:"), h("pre", { id: "command" }, command + (field ? data.fields[field].map((t) => ` -t ${t}`).join("") + ` --by ${field}` : "")));
   return parts;
 }
@@ -72,14 +69,41 @@ function forWhom(pair, metric, command) {
       { title: "p corrected", number: true, cell: cell("p_corrected") },
       { title: "B is / effect", cell: (r) => h("span", { className: r.verdict }, r.verdict) },
     ], made.rows, { caption: `The effect along ${axis}`, rowClass: (r) => (made.levels.includes(r.level) ? null : "total") }),
-    h("ul", { className: "notes" }, made.notes.map((line) => h("li", {}, line))), h("pre", { className: "small" }, `${command} --interaction ${axis}`)];
+    notes(made.notes), h("pre", { className: "small" }, `${command} --interaction ${axis}`)];
   });
 }
 
-function subgroupChoice(metric) {
-  const fields = Object.keys(payload().fields);
-  if (!fields.length || metric) return null;
-  return choice("subgroups", [["", "none"], ...fields.map((f) => [f, f])], get("by"), (value) => set({ by: value }));
+// What the two can be split by: subgroups of questions, or the path that trials took.
+function splitChoice(metric) {
+  const { fields, paths: markers } = payload();
+  const options = [...Object.keys(fields).map((f) => [f, `questions: ${f}`]), ...Object.keys(markers).map((m) => [m, `trials: ${m.replace(/^marker:/, "")}`])];
+  if (!options.length || metric) return null;
+  return choice("split by", [["", "nothing"], ...options], get("by"), (value) => set({ by: value }));
+}
+
+// Trials of both sides by whether a marker fired; tasks that both have, as `weigh compare --by marker:NAME` lists them.
+function paths(a, b, marker, command) {
+  const data = payload();
+  const of = (side) => block(data.paths[marker][side], get("errors")) || [];
+  const [first, second] = [of(a), of(b)];
+  const shared = [...new Set(first.map((r) => r.task))].filter((task) => second.some((r) => r.task === task));
+  const rows = shared.flatMap((task) => [...first, ...second].filter((r) => r.task === task));
+  const name = marker.replace(/^marker:/, "");
+  const about = data.marker_descriptions[marker];
+  if (!rows.length) return [empty(`These two have no task in common on which trials were looked through for ${name}.`)];
+  return [h("p", { className: "lead" }, `Trials by whether the marker "${name}" fired${about ? ` (${about})` : ""}.`),
+    table([
+      { title: "task", cell: (r) => r.task },
+      { title: "arm", cell: (r) => r.arm },
+      { title: name, cell: (r) => r.path },
+      { title: "trials", number: true, cell: (r) => r.trials },
+      { title: "share", number: true, cell: (r) => r.share },
+      { title: "questions", number: true, cell: (r) => r.questions },
+      { title: "score ± SE", number: true, cell: (r) => r.score },
+      ...["tokens", "turns", "seconds"].map((cost) => ({ title: `${cost}, median`, number: true, cell: (r) => r[cost] })),
+    ], rows, { caption: "Trials by the path they took" }),
+    h("p", { className: "soft", id: "path-note" }, data.path_notes[marker]),
+    h("p", {}, "The same in the terminal:"), h("pre", { id: "command" }, `${command} --by ${marker}`)];
 }
 
 // Rows whose differences can share an axis: the same unit, or ratios.
@@ -145,21 +169,24 @@ function matrix(metric) {
   const order = [...row.tiers.flat(), ...row.arms.map((x) => x.arm).filter((i) => !row.tiers.flat().includes(i))].filter((i) => shown.includes(i));
   const pairOf = (i, j) => row.pairs.find((p) => (p.a === i && p.b === j) || (p.a === j && p.b === i));
   const [a, b] = sides();
-  const head = h("tr", {}, h("td", {}), h("th", { scope: "col" }, "score"), order.map((j) => h("th", { scope: "col" }, data.arms[j].label)));
-  const body = order.map((i) => h("tr", {}, h("th", { scope: "row" }, swatch(i), data.arms[i].label),
+  // The names of many arms have no room above the columns: there they have the numbers that stand before them.
+  const numbered = order.length > 8;
+  const head = h("tr", {}, h("td", {}), h("th", { scope: "col", className: "score" }, "score"),
+    order.map((j, k) => h("th", { scope: "col", "aria-label": data.arms[j].label, title: data.arms[j].label }, numbered ? k + 1 : data.arms[j].label)));
+  const body = order.map((i, k) => h("tr", {}, h("th", { scope: "row" }, numbered ? `${k + 1} ` : "", swatch(i), data.arms[i].label),
     h("td", { className: "n" }, (row.arms.find((x) => x.arm === i) || {}).score || "-"),
     order.map((j) => h("td", {}, i === j ? h("span", { className: "cell self", "aria-hidden": "true" }, "") : matrixCell(pairOf(i, j), i, j, a, b, row)))));
   const chosen = pairOf(a, b);
   return [h("div", { className: "row" }, choice("on", made.rows.map((r) => [r.task, r.suite ? `${r.task} (suite)` : r.task]), row.task, (value) => set({ task: value }))),
     h("div", { className: "scroll", tabindex: 0, role: "group", "aria-label": "Matrix of arms" }, h("table", { className: "matrix" }, h("thead", {}, head), h("tbody", {}, body))),
     h("p", { className: "soft" }, "Each cell: the arm of its row minus that of its column, on the questions that both have. Blue: the row leads; orange: the column; stronger: better resolved. Hatched: the evidence cannot tell. Choose a cell for its evidence."),
-    row.tiers.length ? h("p", {}, "Tiers that the evidence does not separate: ", row.tiers.map((t) => t.filter((i) => shown.includes(i)).map((i) => data.arms[i].label).join(", ")).filter(Boolean).map((t, i) => `${i + 1}. ${t}`).join("; "), ".") : null,
+    row.tiers.length ? h("div", {}, "Tiers that the evidence does not separate:", h("ol", { className: "tiers" }, row.tiers.map((t) => t.filter((i) => shown.includes(i)).map((i) => data.arms[i].label)).filter((t) => t.length).map((t) => h("li", {}, few(t, 4))))) : null,
     chosen ? matrixEvidence(chosen, row) : null].filter(Boolean);
 }
 
 function matrixCell(pair, i, j, a, b, row) {
   const data = payload();
-  if (!pair) return h("span", { className: "cell unsure" }, "-");
+  if (!pair || pair.cells.n === "0") return h("span", { className: "cell none" }, "-");
   const flipped = pair.b !== i;
   const sure = pair.verdict === "better" || pair.verdict === "worse";
   const leads = (pair.verdict === "better") !== flipped;

@@ -28,11 +28,26 @@ function several(title, name, labels, colours) {
     const next = on ? [...now, i].sort((a, b) => a - b) : now.filter((k) => k !== i);
     set({ [name]: next.length === labels.length || !next.length ? "" : next.join("."), open: name });
   }));
+  const byAxis = name === "arms" ? payload().axes.filter((a) => a.values.length < labels.length).map((a) => axisBoxes(a, now, labels.length)) : [];
   return h("details", { className: "choose", open: get("open") === name, ontoggle: (event) => {
     if (!event.target.open && get("open") === name) set({ open: "" }, { quiet: true });
   } },
   h("summary", {}, `${title}: ${now.length === labels.length ? "all" : `${now.length} of ${labels.length}`}`),
-  h("div", {}, boxes, h("button", { type: "button", onclick: () => set({ [name]: "", open: "" }) }, "All of them")));
+  h("div", {}, byAxis, byAxis.length ? h("b", {}, title) : null, boxes, h("button", { type: "button", onclick: () => set({ [name]: "", open: "" }) }, "All of them")));
+}
+
+// All arms of one tier, revision, model ... at once.
+function axisBoxes(axis, now, count) {
+  return h("fieldset", {}, h("legend", {}, axis.name), axis.values.map((value, place) => {
+    const own = axis.arms[place];
+    const shown = own.filter((i) => now.includes(i));
+    const box = check(value, shown.length === own.length, (on) => {
+      const next = (on ? [...new Set([...now, ...own])] : now.filter((i) => !own.includes(i))).sort((a, b) => a - b);
+      set({ arms: next.length === count || !next.length ? "" : next.join("."), open: "arms" });
+    });
+    box.querySelector("input").indeterminate = shown.length > 0 && shown.length < own.length;
+    return box;
+  }));
 }
 
 export function drawControls(element, wanted) {

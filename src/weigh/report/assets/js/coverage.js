@@ -1,7 +1,7 @@
 // Coverage: task by arm, how much of the plan is done, and why the rest is not.
 
 import { arms, swatch, tasks } from "./controls.js";
-import { empty, h, plural } from "./dom.js";
+import { empty, few, h, notes, plural } from "./dom.js";
 import { payload } from "./payload.js";
 import { fresh } from "./state.js";
 
@@ -25,7 +25,7 @@ export function coverage(main) {
   if (why.length) {
     const reasons = new Map();
     for (const c of why) reasons.set(`${c.task}: ${c.why}`, [...(reasons.get(`${c.task}: ${c.why}`) || []), data.arms[c.arm].label]);
-    main.append(h("h2", {}, "What is missing, and why"), h("ul", { id: "missing" }, [...reasons].map(([told, names]) => h("li", {}, told, " ", h("span", { className: "soft" }, `(${names.join(", ")})`)))));
+    main.append(h("h2", {}, "What is missing, and why"), h("div", { id: "missing" }, notes([...reasons].map(([told, names]) => h("span", {}, told, " ", h("span", { className: "soft" }, "(", names.length === shown.length && names.length > 1 ? "every arm" : few(names), ")"))), 10)));
   }
   if (failed) main.append(h("p", {}, h("a", { href: fresh({ view: "questions", show: "failed" }) }, "The questions with failed trials")));
 }

@@ -61,3 +61,17 @@ export function empty(text) {
 export function plural(n, word) {
   return `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
 }
+
+// Lines for people: the first few, the rest when somebody asks for it.
+export function notes(lines, most = 6) {
+  if (!lines.length) return null;
+  const list = (some) => h("ul", { className: "notes" }, some.map((line) => h("li", {}, line)));
+  if (lines.length <= most + 1) return list(lines);
+  return h("div", {}, list(lines.slice(0, most)), h("details", { className: "more" }, h("summary", {}, `${lines.length - most} more`), list(lines.slice(most))));
+}
+
+// Names in a sentence: all of a few, else the first ones, the rest when somebody asks for it.
+export function few(names, most = 3) {
+  if (names.length <= most + 1) return names.join(", ");
+  return h("details", { className: "few" }, h("summary", {}, `${names.slice(0, most).join(", ")} and ${names.length - most} more`), names.slice(most).join(", "));
+}

@@ -25,11 +25,34 @@ const VIEWS = [
 ];
 let focused = "";
 
+// What tells an element from others of its kind, so that focus survives when the view is drawn anew.
+function keyOf(element) {
+  const label = element.closest("label");
+  return [element.tagName, element.id, element.getAttribute("aria-label"), label ? label.textContent.slice(0, 40) : element.tagName === "SELECT" ? "" : element.textContent.slice(0, 80)].join("|");
+}
+
+function sameKind(element) {
+  return [...document.querySelectorAll(element.tagName)].filter((other) => keyOf(other) === keyOf(element));
+}
+
+// Remember where one is (the focus, what was opened); the answer brings it back.
+function remember() {
+  const active = document.activeElement;
+  const key = active && active !== document.body ? keyOf(active) : null;
+  const nth = key ? sameKind(active).indexOf(active) : 0;
+  const opened = new Set([...document.querySelectorAll("#main details[open] > summary")].map((s) => s.textContent));
+  return () => {
+    for (const summary of document.querySelectorAll("#main details:not([open]) > summary")) if (opened.has(summary.textContent)) summary.parentElement.open = true;
+    const again = key && [...document.querySelectorAll(active.tagName)].filter((other) => keyOf(other) === key)[nth];
+    if (again) again.focus({ preventScroll: true });
+  };
+}
+
 function draw() {
   const begun = performance.now();
   const [name, title, view, controls] = VIEWS.find(([key]) => key === get("view")) || VIEWS[0];
   const main = document.getElementById("main");
-  const active = document.activeElement && document.activeElement.id;
+  const back = remember();
   forget();
   window.weighQuestions = window.weighTrace = window.weighTasks = null;
   replace(document.getElementById("views"), VIEWS.map(([key, label], i) => h("a", { href: fresh({ view: key, a: get("a"), b: get("b") }), "aria-current": key === name ? "page" : null, title: `key ${i + 1}` }, label)));
@@ -40,7 +63,7 @@ function draw() {
   const same = focused === name;
   focused = name;
   if (!same && begun > 2000) window.scrollTo(0, 0);
-  if (same && active && document.getElementById(active)) document.getElementById(active).focus();
+  if (same) back();
   requestAnimationFrame(() => { document.documentElement.dataset.view = name; document.documentElement.dataset.took = (performance.now() - begun).toFixed(1); });
 }
 

@@ -2,14 +2,20 @@
 
 import { armName, arms, tasks } from "./controls.js";
 import { COUNT, PERCENT, PLAIN, later, legend, place } from "./chart.js";
-import { check, choice, empty, h, table } from "./dom.js";
+import { check, choice, empty, few, h, notes, plural, table } from "./dom.js";
 import { block, isFailed, measure, payload } from "./payload.js";
 import { fresh, get, lens, set } from "./state.js";
 
 const EVERY = -1;
 const MOST_POINTS = 160;
 const MOST_PANELS = 6;
+const MOST_MARKERS = 12;
 const MANY_ARMS = 6;
+const COST_NAMES = { seconds: "time (seconds)", new: "new tokens", cached: "cached tokens", generated: "generated tokens", model_seconds: "time in the model", tool_seconds: "time in tools" };
+
+function markerName(scorer) {
+  return scorer.replace(/^marker:/, "");
+}
 
 export function overview(main) {
   const data = payload();
@@ -41,14 +47,21 @@ function summary() {
   const made = block(data.matrix[""], lens() + (get("shared") === "1" ? "|shared" : ""));
   if (!made || made.missing) return h("p", { className: "lead" }, made ? `Arms are not compared: ${made.missing}.` : "");
   const lines = made.rows.map((row) => {
+    const scored = row.arms.filter((x) => x.score !== null);
+    if (!scored.length) return h("span", {}, h("b", {}, row.task), ": no arm has a number.");
     const first = (row.tiers[0] || []).map((i) => data.arms[i].label);
-    const rest = row.arms.length - first.length;
-    const told = first.length === row.arms.length ? `${first[0]} scores best, but no arm is separated from it: the evidence cannot tell`
-      : first.length > 1 ? `${first[0]} scores best; ${first.slice(1).join(", ")} ${first.length > 2 ? "are" : "is"} not separated from it, ${rest} other${rest > 1 ? "s are" : " is"} behind`
-        : `${first[0]} leads, ahead of ${rest === 1 ? "the other" : `all ${rest} others`}`;
-    return h("li", {}, h("b", {}, row.task), `: ${told}.`);
+    const rest = scored.length - first.length;
+    const without = row.arms.length - scored.length ? ` ${plural(row.arms.length - scored.length, "arm")} ${row.arms.length - scored.length > 1 ? "have" : "has"} no number.` : "";
+    const told = scored.length === 1 ? [`only ${data.arms[scored[0].arm].label} has a number.`]
+      : new Set(scored.map((x) => x.score)).size === 1 ? [`all ${scored.length} arms score ${scored[0].score}${row.proportion ? " %" : ""}: the evidence cannot tell.`, without]
+        : !rest ? [`${first[0]} scores best, but no arm is separated from it: the evidence cannot tell.`, without]
+          : first.length > 1 ? [`${first[0]} scores best, ${plural(rest, "arm")} ${rest > 1 ? "are" : "is"} behind it; not separated from it: `, few(first.slice(1)), ".", without]
+            : [`${first[0]} leads, ahead of ${rest === 1 ? "the other" : `all ${rest} others`}.`, without];
+    return h("span", {}, h("b", {}, row.task), ": ", told);
   });
-  return h("div", {}, h("ul", { className: "lead" }, lines.slice(0, 12)),
+  // Suites say most, so they come first.
+  const order = made.rows.map((row, i) => [row.suite ? 0 : 1, i]).sort((x, y) => x[0] - y[0] || x[1] - y[1]).map(([, i]) => lines[i]);
+  return h("div", { className: "leaders" }, notes(order, 5),
     h("p", { className: "soft" }, h("a", { href: fresh({ view: "compare" }) }, "Every pair of arms"), " with its evidence."));
 }
 
@@ -57,9 +70,12 @@ function measures() {
   const names = new Map(data.metrics.filter((m) => m.cost).map((m) => [m.name, m]));
   const found = [["score", "score"]];
   for (const m of data.metrics) if (!m.cost && m.name) found.push([`metric:${m.name}`, m.label]);
-  for (const [name, m] of names) found.push([`median:${name}`, `median ${m.label}`], [`mean:${name}`, `mean ${m.label}`]);
+  for (const [name, m] of names) {
+    const title = COST_NAMES[name] || m.label;
+    found.push([`median:${name}`, `median ${title}`], [`mean:${name}`, `mean ${title}`]);
+  }
   found.push(["mean:failed", "trials with an error"]);
-  for (const m of data.markers) found.push([`mean:${m}`, `trials with ${m}`]);
+  for (const m of data.markers) found.push([`mean:${m}`, `trials with ${markerName(m)}`]);
   return found;
 }
 
@@ -80,7 +96,7 @@ function points(wanted, results) {
       const proportion = c.median === undefined;
       const median = kind === "median";
       return { task: c.task === EVERY ? "all tasks" : data.tasks[c.task].spec, arm: c.arm, value: median ? c.median : c.mean, suite: c.task === EVERY,
-        low: median ? at.median_low ?? null : at.low, high: median ? at.median_high ?? null : at.high, percent: proportion, lower: true,
+        low: median ? at.median_low ?? null : at.low, high: median ? at.median_high ?? null : at.high, percent: proportion, lower: !data.markers.includes(name),
         shown: `${median ? c.median_shown : c.mean_shown}${(median ? at.median_shown : at.shown) ? `, ${median ? at.median_shown : at.shown}` : ""} (n ${c.n})` };
     });
 }
@@ -103,21 +119,15 @@ function measured(results) {
   const over = chosenAxis(along);
   const bar = h("div", { className: "row" },
     choice("show", all, wanted, (value) => set({ measure: value })),
-    data.axes.length ? choice("over", [["task", "task"], ...along.map((a) => [a.name, a.name])], over || "task", (value) => set({ over: value })) : null,
+    data.axes.length ? choice("over", [["task", "task"], ...along.map((a) => [a.name, a.name])], over || "task", (value) => set({ over: value, series: "" })) : null,
+    over && others(over).length > 1 ? choice("series", [["", "all that differs"], ...others(over).map((a) => [a.name, a.name])], get("series"), (value) => set({ series: value })) : null,
     h("span", { className: "soft" }, `points with ${100 * get("level")} % intervals`));
   const missing = shown.filter((arm) => !rows.some((r) => r.arm === arm)).map((arm) => data.arms[arm].label);
   const parts = [h("h2", {}, `${label[0].toUpperCase()}${label.slice(1)} by ${over || "task"}`), bar];
   if (!rows.length) return [...parts, empty(`No arm has a number for this${wanted === "score" ? ": no trial was scored" : ""}.`)];
   const kinds = [true, false].map((percent) => rows.filter((r) => r.percent === percent)).filter((part) => part.length);
-  const panels = [...new Set(rows.map((r) => r.task))];
-  if (over && panels.length > MOST_PANELS) {
-    // Suites say most; of the tasks the first ones are drawn.
-    const kept = [...new Set([...rows.filter((r) => r.suite).map((r) => r.task), ...panels])].slice(0, MOST_PANELS);
-    kinds.forEach((part, i) => { kinds[i] = part.filter((r) => kept.includes(r.task)); });
-    parts.push(h("p", { className: "soft" }, `${kept.length} of ${panels.length} panels are drawn; choose tasks above to see others.`));
-  }
-  for (const part of kinds.filter((p) => p.length)) parts.push(over ? along_axis(part, label, data.axes.find((a) => a.name === over)) : dots(part, label));
-  if (missing.length) parts.push(h("p", { className: "soft" }, `No number for ${missing.join(", ")}.`));
+  for (const part of kinds) parts.push(...(over ? along_axis(part, label, data.axes.find((a) => a.name === over)) : [dots(part, label)]));
+  if (missing.length) parts.push(h("div", { className: "soft" }, "No number for ", few(missing), "."));
   return parts;
 }
 
@@ -145,22 +155,37 @@ function dots(rows, label) {
     description: `${label} of ${series.join(", ")} by task; the table below has the numbers` });
 }
 
-function along_axis(rows, label, axis) {
+// The axes besides one that say more: one that splits the arms as another one does is left out.
+function others(name) {
   const data = payload();
-  // An axis that splits the arms as another one does says no more.
   const split = (a) => JSON.stringify([...a.arms].map((list) => [...list].sort()).sort());
-  const others = data.axes.filter((a) => a.name !== axis.name && split(a) !== split(axis))
+  const axis = data.axes.find((a) => a.name === name);
+  return data.axes.filter((a) => a.name !== name && split(a) !== split(axis))
     .filter((a, i, all) => all.findIndex((b) => split(b) === split(a)) === i);
-  const name = (arm) => others.map((a) => data.arms[arm].axes[a.name]).filter((v) => v !== undefined && v !== null).join(" · ") || "all";
+}
+
+// One panel a task; lines are the chosen series, and what differs besides has panels of its own: arms are never mixed.
+function along_axis(rows, label, axis, most = MOST_PANELS) {
+  const data = payload();
+  const more = others(axis.name);
+  const lines = more.filter((a) => a.name === get("series"));
+  const named = (arm, some) => some.map((a) => data.arms[arm].axes[a.name]).filter((v) => v !== undefined && v !== null).join(" · ");
+  const name = (arm) => named(arm, lines.length ? lines : more) || "all";
+  const panel = (r) => [r.task, lines.length ? named(r.arm, more.filter((a) => !lines.includes(a))) : ""].filter(Boolean).join(" · ");
   const at = (arm) => axis.values[axis.arms.findIndex((list) => list.includes(arm))];
-  const kept = rows.filter((r) => at(r.arm) !== undefined);
-  const ordered = axis.values.flatMap((value) => kept.filter((r) => at(r.arm) === value));
+  const known = rows.filter((r) => at(r.arm) !== undefined);
+  // Suites say most; of the tasks the first ones are drawn.
+  const panels = [...new Set([...known.filter((r) => r.suite), ...known].map(panel))];
+  const drawn = panels.slice(0, most);
+  const kept = known.filter((r) => drawn.includes(panel(r)));
+  const ordered = drawn.flatMap((one) => axis.values.flatMap((value) => kept.filter((r) => panel(r) === one && at(r.arm) === value)));
   const series = [...new Set(ordered.map((r) => name(r.arm)))];
   const wide = window.innerWidth > 1100;
-  return later(place(), "line", { rows: ordered.map((r) => ({
-    panel: r.task, x: at(r.arm), series: name(r.arm), value: r.value, low: r.low, high: r.high, label: `${data.arms[r.arm].label} on ${r.task}: ${r.shown}` })) }, {
+  const cut = panels.length > drawn.length ? h("p", { className: "soft" }, `${drawn.length} of ${panels.length} panels are drawn; choose fewer tasks or arms above to see others.`) : null;
+  return [cut, later(place(), "line", { rows: ordered.map((r) => ({
+    panel: panel(r), x: at(r.arm), series: name(r.arm), value: r.value, low: r.low, high: r.high, label: `${data.arms[r.arm].label} on ${r.task}: ${r.shown}` })) }, {
     series, legend: legend(series), x_title: axis.name, y_title: "", columns: wide ? 3 : window.innerWidth > 760 ? 2 : 1, width: wide ? 270 : Math.min(320, window.innerWidth - 110),
-    format: rows[0].percent ? PERCENT : PLAIN, description: `${label} along ${axis.name}; the table below has the numbers` });
+    format: rows[0].percent ? PERCENT : PLAIN, description: `${label} along ${axis.name}; the table below has the numbers` })].filter(Boolean);
 }
 
 function resultTable(results) {
@@ -193,10 +218,9 @@ function resultTable(results) {
     const told = `${r.task}: ${r.missing}`;
     why.set(told, [...(why.get(told) || []), data.arms[r.arm].label]);
   }
-  const missing = [...why].map(([told, names]) => h("li", {}, told, names.length < shown.length ? ` (${names.join(", ")})` : ""));
-  return h("div", {}, made, h("ul", { className: "notes" }, missing,
-    get("errors") === "zero" ? h("li", {}, "failed trials count as the worst value") : null,
-    get("shared") === "1" ? h("li", {}, "only questions on which every arm has a value") : null),
+  const missing = [...why].map(([told, names]) => h("span", {}, told, names.length < shown.length ? [" (", few(names), ")"] : ""));
+  return h("div", {}, made, notes([get("errors") === "zero" ? "failed trials count as the worst value" : null,
+    get("shared") === "1" ? "only questions on which every arm has a value" : null, ...missing].filter(Boolean)),
   brief ? check("every task", get("tasks_too") === "1", (on) => set({ tasks_too: on ? "1" : "" })) : null,
   data.tasks.some((t) => t.metrics.length > 1) ? check("every metric", get("every") === "1", (on) => set({ every: on ? "1" : "" })) : null);
 }
@@ -263,25 +287,28 @@ function sumKnown(...values) {
 function against(results, info, task, log) {
   const data = payload();
   const shown = arms();
-  const spec = task === EVERY ? (results.find((r) => r.suite && r.score !== null) || {}).task : data.tasks[task].spec;
+  const key = get("errors") + (get("shared") === "1" ? "|shared" : "");
+  const known = ((data.fronts[key] || {})[info.name] || {})[task];
+  if (!known) return [];
+  const spec = known.subject;
   const level = get("level");
   const rows = shown.map((arm) => {
     const score = results.find((r) => r.arm === arm && r.task === spec && (r.primary || r.suite) && r.score !== null);
     const cost = data.costs.find((c) => c.arm === arm && c.task === task && c.measure === info.name);
-    return score && cost && cost.median !== null ? { arm, score, cost } : null;
+    return score && cost && cost.mean !== null ? { arm, score, cost } : null;
   }).filter(Boolean);
   if (rows.length < 2) return [];
-  const lower = rows[0].score.lower_is_better;
-  const best = (a, b) => (lower ? a.score.score <= b.score.score : a.score.score >= b.score.score) && a.cost.median <= b.cost.median && (a.score.score !== b.score.score || a.cost.median !== b.cost.median);
-  const front = rows.filter((r) => !rows.some((other) => other !== r && best(other, r))).sort((a, b) => a.cost.median - b.cost.median);
+  // Which arms beat which is in the payload; on the front are those that none of the shown ones beats.
+  const here = rows.map((r) => r.arm);
+  const front = rows.filter((r) => !(known.beaten[r.arm] || []).some((other) => here.includes(other))).sort((a, b) => a.cost.mean - b.cost.mean);
   const series = rows.map((r) => data.arms[r.arm].label);
   const chart = later(place(), "pareto", {
-    rows: rows.map((r) => ({ series: data.arms[r.arm].label, x: r.cost.median, x_low: r.cost.at[level].median_low ?? r.cost.median, x_high: r.cost.at[level].median_high ?? r.cost.median,
-      y: r.score.score, y_low: r.score.low, y_high: r.score.high, label: `${data.arms[r.arm].label}: ${r.score.shown.score} for ${r.cost.median_shown} ${info.label}` })),
-    front: front.map((r) => ({ x: r.cost.median, y: r.score.score })),
-  }, { series, legend: legend(series), x_title: `median ${info.label}`, y_title: "score", format: isPercent(rows[0].score) ? PERCENT : PLAIN, x_format: info.name === "seconds" || info.name === "cost" ? PLAIN : COUNT,
-    scale: log ? "log" : "linear", grid: !log, labels: 70, description: `score against median ${info.label}` });
-  return [h("h3", {}, `Score on ${spec} against cost`), h("p", { className: "soft" }, `On the front (no arm is both better and cheaper): ${front.map((r) => data.arms[r.arm].label).join(", ")}. `,
+    rows: rows.map((r) => ({ series: data.arms[r.arm].label, x: r.cost.mean, x_low: r.cost.at[level].low ?? r.cost.mean, x_high: r.cost.at[level].high ?? r.cost.mean,
+      y: r.score.score, y_low: r.score.low, y_high: r.score.high, label: `${data.arms[r.arm].label}: ${r.score.shown.score} for ${r.cost.mean_shown} ${info.label}` })),
+    front: front.map((r) => ({ x: r.cost.mean, y: r.score.score })),
+  }, { series, legend: legend(series), x_title: `${info.label} a question (mean)`, y_title: "score", format: isPercent(rows[0].score) ? PERCENT : PLAIN, x_format: info.name === "seconds" || info.name === "cost" ? PLAIN : COUNT,
+    scale: log ? "log" : "linear", grid: !log, labels: 70, description: `score against mean ${info.label}` });
+  return [h("h3", {}, `Score on ${spec} against cost`), h("div", { className: "soft", id: "front" }, "On the front (no arm is both better and cheaper): ", few(front.map((r) => data.arms[r.arm].label), 5), ". ",
     "Points may lie there by luck; the intervals say how much."), chart];
 }
 
@@ -297,17 +324,17 @@ function markers() {
   const silent = data.markers.filter((m) => !fired.has(m) && all.some((c) => c.measure === m));
   const whole = all.filter((c) => fired.has(c.measure));
   const series = shown.map((i) => data.arms[i].label);
-  const name = (marker) => marker.replace(/^marker:/, "");
+  const name = markerName;
   const axis = axesAlong().find((a) => a.name === chosenAxis(axesAlong()));
-  const chart = () => axis && shown.length > MANY_ARMS
-    ? along_axis(whole.map((c) => ({ task: name(c.measure), arm: c.arm, value: c.mean, low: c.at[level].low, high: c.at[level].high, percent: true, shown: `${c.mean_shown} %` })), "share of trials", axis)
-    : later(place(), "dots", { rows: whole.map((c) => ({ row: name(c.measure), series: data.arms[c.arm].label, value: c.mean, low: c.at[level].low, high: c.at[level].high,
+  const chart = () => axis
+    ? along_axis(whole.map((c) => ({ task: name(c.measure), arm: c.arm, value: c.mean, low: c.at[level].low, high: c.at[level].high, percent: true, shown: `${c.mean_shown} %` })), "share of trials", axis, MOST_MARKERS)
+    : [later(place(), "dots", { rows: whole.map((c) => ({ row: name(c.measure), series: data.arms[c.arm].label, value: c.mean, low: c.at[level].low, high: c.at[level].high,
       label: `${data.arms[c.arm].label}, ${name(c.measure)}: ${c.mean_shown} %` })) },
-    { series, legend: legend(series), x_title: "share of trials", format: PERCENT, zero: true, description: "Marker adoption by arm" });
+    { series, legend: legend(series), x_title: "share of trials", format: PERCENT, zero: true, description: "Marker adoption by arm" })];
   const said = [h("h2", {}, "What they did"), h("p", { className: "soft" }, "Share of trials in which each marker fired, over all tasks.",
     silent.length ? ` Never: ${silent.map(name).join(", ")}.` : "")];
   if (!whole.length) return said;
-  return [...said, chart(), table([
+  return [...said, ...chart(), table([
       { title: "marker", cell: (c) => name(c.measure) },
       { title: "arm", cell: (c) => armName(c.arm) },
       { title: "n", number: true, cell: (c) => c.n },

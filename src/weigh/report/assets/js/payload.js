@@ -64,6 +64,19 @@ export function valueOf(trial, errors) {
   return errors === "zero" && metric.percent ? (metric.lower ? 1 : 0) : null;
 }
 
+// A value of a metric as a person says it: a share in percent, other numbers as they are.
+export function shownValue(value, metric) {
+  if (value === null || value === undefined) return "-";
+  if (metric && metric.percent) return `${Number((100 * value).toFixed(1))} %`;
+  return Number.isInteger(value) ? String(value) : String(Number(value.toFixed(3)));
+}
+
+// The same of a single trial, where a share is mostly all or nothing.
+export function judged(value, metric) {
+  if (metric && metric.percent && !metric.lower && (value === 0 || value === 1)) return value ? "right" : "wrong";
+  return shownValue(value, metric);
+}
+
 window.weighChunk = (number, base64) => {
   const done = waiting.get(number);
   if (done) unpack(base64).then(done.resolve, done.reject);

@@ -1,9 +1,9 @@
 // Questions: two sides lined up question by question, flips first, with what each answered.
 
 import { tasks } from "./controls.js";
-import { check, choice, empty, h, plural, replace } from "./dom.js";
+import { check, choice, empty, h, plural, replace, table } from "./dom.js";
 import { marked } from "./differ.js";
-import { isFailed, payload, primary, record, status, text, valueOf } from "./payload.js";
+import { isFailed, judged, payload, primary, record, shownValue, status, text, valueOf } from "./payload.js";
 import { fresh, get, set } from "./state.js";
 import { promptOf } from "./steps.js";
 
@@ -116,7 +116,11 @@ function filtered(lines, show) {
 function draw(result, found, problem, a, b, single) {
   const data = payload();
   if (problem) return replace(result, empty(problem));
-  if (!found.length) return replace(result, empty(single ? "No question matches." : "No question matches. Without flips, both sides scored the same everywhere: choose `all` to read them."));
+  if (!found.length) {
+    const flips = (get("show") || "flips") === "flips" && !single;
+    return replace(result, empty(flips ? "No question matches: where nothing else is chosen, both sides scored the same everywhere." : "No question matches."),
+      flips ? h("p", {}, h("button", { type: "button", onclick: () => set({ show: "all" }) }, "Show the questions without flips too")) : null);
+  }
   const at = Math.max(0, found.findIndex((l) => String(l.instance) === get("at")));
   const detail = h("section", { "aria-label": "The question", "aria-live": "polite" });
   const list = h("ol", { className: "list", id: "questions", "aria-label": "Questions" });
@@ -127,7 +131,7 @@ function draw(result, found, problem, a, b, single) {
     const one = data.instances[line.instance];
     const word = line.gain === null ? "" : line.gain > 0 ? "won" : line.gain < 0 ? "lost" : "tied";
     return h("li", {}, h("button", { type: "button", onclick: () => choose(index), "aria-current": index === current ? "true" : null },
-      h("span", { className: word === "won" ? "better" : word === "lost" ? "worse" : "soft" }, single ? show(line.valueA) : `${show(line.valueA)} → ${show(line.valueB)}`),
+      h("span", { className: word === "won" ? "better" : word === "lost" ? "worse" : "soft" }, single ? show(line.valueA, one.task) : `${show(line.valueA, one.task)} → ${show(line.valueB, one.task)}`),
       h("span", {}, h("span", { className: "q" }, one.question || one.id), h("span", { className: "task" }, `${data.tasks[one.task].spec} · ${one.id}`))));
   }
   function fillList() {
@@ -156,16 +160,18 @@ function draw(result, found, problem, a, b, single) {
   window.weighQuestions = result;
 }
 
-function show(value) {
-  return value === null ? "-" : Number.isInteger(value) ? String(value) : value.toFixed(2);
+function show(value, task) {
+  return shownValue(value, primary(payload().tasks[task]));
 }
 
 function descriptive(found, single) {
+  const { cut, tasks: all } = payload();
+  const metrics = [...new Set(found.map((l) => l.task))].map((task) => primary(all[task]));
+  const metric = metrics.every((m) => m && m.percent) ? metrics[0] : null;
   const side = (key) => {
     const known = found.map((l) => l[key]).filter((v) => v !== null);
-    return known.length ? (known.reduce((x, y) => x + y, 0) / known.length).toFixed(3) : "-";
+    return known.length ? shownValue(known.reduce((x, y) => x + y, 0) / known.length, metric) : "-";
   };
-  const { cut } = payload();
   return `${plural(found.length, "question")}; mean ${single ? side("valueA") : `of A ${side("valueA")}, of B ${side("valueB")}`}. These describe what is listed here and prove nothing: a selection made by looking is no evidence.${cut ? ` Outputs are searched in their first ${cut} characters.` : ""}`;
 }
 
@@ -181,8 +187,11 @@ async function question(detail, line, a, b, single) {
   replace(detail, head, columns);
   const fill = (records) => {
     const full = records.map((r, i) => (r && r.trajectory ? r.trajectory.output.text || outputs[i] : outputs[i]));
-    const [left, right] = full[0] && full[1] ? marked(full[0], full[1]) : [[full[0]], [full[1]]];
-    replace(columns, answer(data.sides[a], "A", line.a, left, records[0], single), single ? null : answer(data.sides[b], "B", line.b, right, records[1], single));
+    const prompts = records.map((r) => (r ? promptOf(r) : null));
+    const sides = both(full), asked = both(prompts);
+    const alike = !single && prompts[0] !== null && prompts[0] === prompts[1];
+    const part = (i) => ({ shown: sides[i], prompt: prompts[i] === null ? null : asked[i], alike, whole: records[i], single });
+    replace(columns, answer(data.sides[a], "A", line.a, part(0)), single ? null : answer(data.sides[b], "B", line.b, part(1)));
   };
   fill([null, null]);
   try {
@@ -193,17 +202,34 @@ async function question(detail, line, a, b, single) {
   }
 }
 
-function answer(side, letter, trials, shown, whole, single) {
+// Two texts with their differences marked, where there are two.
+function both([one, other]) {
+  return one && other ? marked(one, other) : [[one], [other]];
+}
+
+function answer(side, letter, trials, { shown, prompt, alike, whole, single }) {
   const data = payload();
   if (!trials.length) return h("div", {}, h("h3", {}, `${letter}  ${side.label}`), empty("This side did not run this question."));
   const metric = primary(data.tasks[data.trials.task[trials[0]]]);
   return h("div", {}, h("h3", {}, single ? side.label : `${letter}  ${side.label}`),
     h("div", { className: "facts" }, trials.map((t, i) => {
       const value = valueOf(t, "exclude");
-      const known = value === null ? status(t) : `${metric ? metric.name : "score"} ${show(value)}`;
+      const known = value === null ? status(t) : `${metric ? metric.name : "score"}: ${judged(value, metric)}`;
       return h("span", {}, trials.length > 1 ? `${data.trials.epoch[t] + 1}. ` : "", h("a", { href: fresh({ view: "trace", trial: data.trials.id[t] }), className: isFailed(t) ? "bad" : null }, known), i === 0 && text(data.trials.answer[t]) !== null ? h("span", { className: "soft" }, ` taken as: ${text(data.trials.answer[t])}`) : null);
     })),
     text(data.trials.error[trials[0]]) ? h("p", { className: "bad" }, text(data.trials.error[trials[0]])) : null,
-    h("pre", { className: "text output" }, shown.some((s) => s !== null && s !== "") ? shown : h("span", { className: "soft" }, text(data.trials.answer[trials[0]]) !== null ? "(no text: the answer was chosen among those given)" : "(no text)")),
-    whole ? h("details", {}, h("summary", {}, "prompt as rendered"), h("pre", {}, promptOf(whole) || "(none)")) : null);
+    ranked(whole) || h("pre", { className: "text output" }, shown.some((s) => s !== null && s !== "") ? shown : h("span", { className: "soft" }, text(data.trials.answer[trials[0]]) !== null ? "(no text: the answer was chosen among those given)" : "(no text)")),
+    whole ? h("details", { className: "asked", open: !alike && !single && prompt !== null }, h("summary", {}, alike ? "prompt as rendered (the same for both)" : single ? "prompt as rendered" : "prompt as rendered (differences marked)"), h("pre", {}, prompt || "(none)")) : null);
+}
+
+// Answers that were given and ranked by how likely the model finds each.
+function ranked(whole) {
+  const { request, output } = (whole && whole.trajectory) || {};
+  if (!output || !output.continuations || !request.continuations) return null;
+  const best = Math.max(...output.continuations.map((c) => c.logprob));
+  return table([
+    { title: "answers given", cell: ([words]) => words },
+    { title: "log-probability", number: true, cell: ([, one]) => h("span", { className: one.logprob === best ? "good" : null }, one.logprob.toFixed(2)) },
+    { title: "", cell: ([, one]) => (one.logprob === best ? "likeliest" : null) },
+  ], request.continuations.map((words, i) => [words, output.continuations[i]]), { caption: "Answers given, with log-probabilities" });
 }

@@ -2,7 +2,7 @@
 
 import { armName, arms } from "./controls.js";
 import { choice, empty, h, replace, table } from "./dom.js";
-import { isFailed, payload, primary, record, status, text, valueOf } from "./payload.js";
+import { isFailed, judged, payload, primary, record, status, text, valueOf } from "./payload.js";
 import { fresh, get, set } from "./state.js";
 import { promptOf } from "./steps.js";
 import { media } from "./trace.js";
@@ -52,7 +52,7 @@ function question(instance) {
     table([
       { title: "arm", cell: (t) => armName(data.trials.arm[t]) },
       { title: "epoch", number: true, cell: (t) => (data.trials.epoch[t] ? data.trials.epoch[t] + 1 : null) },
-      { title: metric ? metric.name : "score", number: true, cell: (t) => (isFailed(t) ? null : valueOf(t, "exclude")) },
+      { title: metric ? metric.name : "score", number: true, cell: (t) => (isFailed(t) || valueOf(t, "exclude") === null ? null : judged(valueOf(t, "exclude"), metric)) },
       { title: "status", cell: (t) => h("span", { className: status(t) === "ok" ? "" : "bad" }, status(t)) },
       { title: "taken as", cell: (t) => text(data.trials.answer[t]) },
       { title: "output", always: true, cell: (t) => h("span", { style: { "white-space": "pre-wrap", "overflow-wrap": "anywhere" } }, (text(data.trials.output[t]) || text(data.trials.error[t]) || "").slice(0, 400)) },

@@ -2,8 +2,8 @@
 
 import { armName } from "./controls.js";
 import { empty, h, plural, replace } from "./dom.js";
-import { measure, payload, record, status, text } from "./payload.js";
-import { fresh, get, link, set } from "./state.js";
+import { judged, measure, payload, record, status, text } from "./payload.js";
+import { get, link, set } from "./state.js";
 import { stepsOf } from "./steps.js";
 
 export function trace(main) {
@@ -74,7 +74,7 @@ function one(trial, beside) {
   const scores = Object.entries(data.scores).filter(([, values]) => values[trial] !== null && values[trial] !== undefined);
   const fact = (name, value) => (value === null || value === undefined ? null : h("div", {}, h("dt", {}, name), h("dd", {}, value)));
   const facts = h("dl", { className: "facts" }, fact("trial", trials.id[trial]), fact("status", h("span", { className: status(trial) === "ok" ? "" : "bad" }, status(trial))),
-    scores.map(([name, values]) => fact(name, Number.isInteger(values[trial]) ? values[trial] : values[trial].toFixed(3))), fact("seconds", measure("seconds", trial) === null ? null : measure("seconds", trial).toFixed(2)),
+    scores.map(([name, values]) => fact(name, scoreText(name, values[trial], data.tasks[trials.task[trial]]))), fact("seconds", measure("seconds", trial) === null ? null : measure("seconds", trial).toFixed(2)),
     [["new", "new"], ["cached", "cached"], ["generated", "generated"], ["turns", "turns"], ["tool_calls", "tool calls"], ["tool_errors", "tool errors"], ["files_written", "files written"]].map(([name, label]) => fact(label, measure(name, trial))));
   const body = h("div", { className: "trace" }, h("p", { className: "loading" }, "Opening the trace ..."));
   record(trial).then((whole) => {
@@ -86,6 +86,12 @@ function one(trial, beside) {
   }, (error) => replace(body, h("p", { className: "bad" }, error.message)));
   return h("section", { "aria-label": `Trial ${trials.id[trial]}` }, h("h2", {}, armName(trials.arm[trial])), facts,
     text(trials.error[trial]) ? h("p", { className: "bad" }, text(trials.error[trial])) : null, body);
+}
+
+// A score as a person says it: markers fired or did not, shares are right or wrong.
+function scoreText(name, value, task) {
+  if (name.startsWith("marker:")) return value ? "yes" : "no";
+  return judged(value, task.metrics.find((m) => m.scorer === name));
 }
 
 function timeline(whole, beside) {
@@ -131,10 +137,13 @@ function drawStep(whole, step, index, hits, beside) {
     usage.new !== undefined ? `${usage.new} new` : null, usage.cached ? `${usage.cached} cached` : null, usage.generated !== undefined ? `${usage.generated} generated` : null].filter(Boolean);
   const here = Number(get("step")) === number && (!beside || get("trial") === whole.id);
   const copy = h("button", { type: "button", className: "quiet", title: "Copy a link to this step", "aria-label": `Copy a link to step ${number}`, onclick: () => {
-    const address = location.href.replace(/#.*/, "") + fresh({ view: "trace", trial: whole.id, step: number });
-    set({ trial: whole.id, step: number }, { quiet: true });
-    if (navigator.clipboard) navigator.clipboard.writeText(address).then(() => { copy.textContent = "copied"; }, () => {});
-  } }, "link");
+    set({ trial: whole.id, vs: !beside ? "" : get("vs") === whole.id ? get("trial") : get("vs"), step: number }, { quiet: true });
+    const address = location.href;
+    const told = (word) => { copy.textContent = word; setTimeout(() => { copy.textContent = "#"; }, 2000); };
+    // Without a clipboard (a page over plain HTTP) the address bar has it.
+    if (navigator.clipboard) navigator.clipboard.writeText(address).then(() => told("copied"), () => told("see the address bar"));
+    else told("see the address bar");
+  } }, "#");
   const texts = (scope) => hits.filter((hit) => scope(hit)).map((hit) => hit);
   return h("article", { className: `step ${step.source}${failed ? " error" : ""}${here ? " here" : ""}`, "data-step": number },
     h("header", {}, h("span", { className: "who" }, h("a", { href: link({ trial: whole.id, step: number }) }, `${number}  ${step.source}`)), h("span", { className: "soft" }, facts.join(" · ")),
@@ -145,7 +154,10 @@ function drawStep(whole, step, index, hits, beside) {
     (step.tool_calls || []).map((call, i) => {
       const seen = observations.find((o) => o.call_id === call.id);
       const own = texts((hit) => hit.call === i);
-      return h("div", {}, h("div", {}, h("span", { className: "tag" }, `calls ${call.name}`)), h("pre", { className: "call" }, highlight(argumentsOf(call), own)),
+      const shown = argumentsOf(call);
+      // A match that spans the call's name, or that is written otherwise than it is shown, marks the call itself.
+      const unseen = own.some((hit) => !shown.includes(hit.text) && !(seen && (seen.content || "").includes(hit.text)));
+      return h("div", {}, h("div", {}, h("span", { className: "tag" }, unseen ? h("mark", {}, `calls ${call.name}`) : `calls ${call.name}`)), h("pre", { className: "call" }, highlight(shown, own)),
         seen ? observation(seen, own) : h("p", { className: "soft" }, "No result came back."));
     }),
     observations.filter((o) => !(step.tool_calls || []).some((c) => c.id === o.call_id)).map((o) => observation(o, [])));
