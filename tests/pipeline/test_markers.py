@@ -118,6 +118,20 @@ def test_an_edited_marker_scores_outcomes_anew_and_asks_no_model(bench: Bench) -
     assert trials["i1"].status == "gave-up"
 
 
+def test_ones_own_words_for_giving_up_change_the_status_of_stored_trials(bench: Bench) -> None:
+    result = bench_of(bench, "one", "echo q0")
+    file = bench.folder / "bench.py"
+    own = 'markers = (MarkerSpec(name="gave-up", pattern="^something else$"), '
+    file.write_text(file.read_text().replace("markers = (", own))
+    default.load_file(file)
+    asyncio.run(rescore(bench.store, result.run))
+    trials = by_id(bench, result)
+    assert {name: t.status for name, t in trials.items()} == {
+        "i0": "ok", "i1": "gave-up", "i2": "ok", "i3": "limit:turns", "i4": "gave-up",
+    }  # fmt: skip
+    assert [name for name, t in trials.items() if "gave-up" in fired(t)] == ["i1", "i4"]
+
+
 def test_a_scorer_that_now_finds_the_answer_takes_giving_up_back(bench: Bench) -> None:
     result = bench_of(bench, "one", "echo q0")
     file = bench.folder / "bench.py"

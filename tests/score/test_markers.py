@@ -153,6 +153,36 @@ def test_built_in_markers(name: str, trajectory: Trajectory, step: int | None) -
     assert (score.metadata["hits"][0]["step"] if score.value else None) == step
 
 
+GERMAN = MarkerSpec(name="gave-up", pattern="ich gebe auf|geht leider nicht")
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ("Die Datei fehlt. Das geht leider NICHT, wenn sie fehlt.", 1.0),
+        ("I cannot complete this task.", 1.0),
+        ("Das Programm sagt: `geht leider nicht`.", 0.0),
+        ("Ich gebe auf. The answer is 42.", 0.0),
+        ("Die Summe ist 42.", 0.0),
+    ],
+)
+def test_giving_up_in_other_words_is_added_to_what_is_built_in(answer: str, value: float, tmp_path: Path) -> None:
+    score = scored(marker("gave-up", spec=GERMAN), trip(LS, answer=answer))
+    assert (score.error, score.value) == (None, value)
+    (tmp_path / "m.py").write_text("def f(trajectory): return 'geht leider nicht' in trajectory.output.text.lower()\n")
+    spec = MarkerSpec(name="gave-up", predicate="m.py:f")
+    own = scored(marker("gave-up", spec=spec, base=str(tmp_path)), trip(LS, answer=answer))
+    assert own.value == float("nicht" in answer.lower() or "cannot" in answer)
+
+
+def test_ones_own_words_for_giving_up_leave_the_rest_of_the_marker_as_it_is() -> None:
+    added = marker("gave-up", spec=GERMAN)
+    assert (added.name, added.lower_is_better) == ("marker:gave-up", True)
+    assert added.spec.description == BUILT_IN["gave-up"].description
+    others = (marker("gave-up"), marker("gave-up", spec=MarkerSpec(name="gave-up", pattern="geht nicht")))
+    assert added.digest() not in {other.digest() for other in others}
+
+
 def test_built_in_markers_state_what_they_are() -> None:
     assert list(BUILT_IN) == ["unregistered-call", "gave-up", "repeated-call", "error-recovered"]
     assert all(spec.description for spec in BUILT_IN.values())
@@ -182,7 +212,12 @@ def test_a_wrong_spec_is_told_at_once(spec: dict[str, str], message: str) -> Non
     ("markers", "message"),
     [
         (("gave-upp",), r"there is no marker 'gave-upp'; did you mean 'gave-up'\?"),
-        ((MarkerSpec(name="gave-up", pattern="x"),), "one of weigh's own"),
+        ((MarkerSpec(name="repeated-call", pattern="x"),), "one of weigh's own"),
+        (
+            (MarkerSpec(name="gave-up", pattern="x", scope="code"),),
+            "looked for in the final answer; leave out the scope",
+        ),
+        ((MarkerSpec(name="gave-up", pattern="x*"),), r"the pattern 'x\*' fits any text"),
         ((MarkerSpec(name="a", predicate="nowhere.py:f"),), "there is no file"),
         ((MarkerSpec(name="a", predicate="f"),), "is not FILE.py:FUNCTION"),
         ((MarkerSpec(name="a", predicate="no.such:f"),), "there is no module 'no.such'"),

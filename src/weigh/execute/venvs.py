@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from weigh.execute.models import cache_dir
+from weigh.execute.sandboxes.folder import home
 from weigh.execute.sandboxes.process import run_process
 from weigh.records.digest import digest
 from weigh.records.errors import CapabilityError
@@ -81,10 +82,11 @@ async def install_venv(packages: Sequence[str], path: Path | None = None) -> Ven
             return found
         shutil.rmtree(path, ignore_errors=True)
         try:
-            await _run([base_python(), "-m", "venv", str(path)], packages)
-            python = str(path / "bin" / "python")
-            await _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages], packages)
-            frozen = await _run([python, "-m", "pip", "list", "--format=freeze"], packages)
+            held = lock.fileno()
+            await _run([base_python(), "-m", "venv", str(path)], packages, held)
+            pip = [str(path / "bin" / "python"), "-m", "pip"]
+            await _run([*pip, "install", "--quiet", "--disable-pip-version-check", *packages], packages, held)
+            frozen = await _run([*pip, "list", "--format=freeze"], packages, held)
         except BaseException:
             shutil.rmtree(path, ignore_errors=True)
             raise
@@ -93,9 +95,11 @@ async def install_venv(packages: Sequence[str], path: Path | None = None) -> Ven
         return venv
 
 
-async def _run(command: Sequence[str], packages: Sequence[str]) -> str:
+async def _run(command: Sequence[str], packages: Sequence[str], lock: int) -> str:
     # pip needs the user's settings (index, proxy, certificates); it is the user's own action, not a program under test.
-    ended = await run_process(command, env=os.environ, timeout=INSTALL_SECONDS)
+    # It holds the lock too: whoever comes after a process that was killed waits until the reaper has ended its pip.
+    env = {**os.environ, **home().environment()}
+    ended = await run_process(command, env=env, timeout=INSTALL_SECONDS, pass_fds=(lock,))
     if ended.returncode != 0:
         lines = [line for line in ended.stderr.decode(errors="replace").splitlines() if "WARNING" not in line]
         reason = ended.limit or (lines[-1] if lines else f"exit code {ended.returncode}")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from weigh.execute.harness import internal_error, trial_id
 from weigh.execute.limiter import Limiter
 from weigh.execute.program import Program, program_url, run_program
 from weigh.execute.retry import RetryPolicy
+from weigh.execute.sandboxes.folder import home
 from weigh.execute.sandboxes.probe import available
 from weigh.execute.sandboxes.spec import SandboxSpec
 from weigh.execute.stop import StopSignal
@@ -136,7 +136,7 @@ class _Batch:
         self.began, self.clock = time.time(), time.monotonic()
 
     async def run(self) -> None:
-        out = Path(tempfile.mkdtemp(prefix="weigh-program-"))
+        out = home().make()
         try:
             job, program = self._job()
             ended = await self._until_stop(run_program(program, self.gateway, self.session, out))

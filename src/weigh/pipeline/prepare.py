@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from weigh.define.external import ExternalEval
+from weigh.define.markers import marker_name
 from weigh.define.prepared import PreparedTask
 from weigh.define.registry import Registry, default
 from weigh.define.task import Task
@@ -82,7 +83,8 @@ def prepare_tasks(
 def with_built_in_markers(task: Task) -> Task:
     """The task with weigh's own markers beside those that it declares."""
     own = task.config.markers
-    markers = (*(name for name in BUILT_IN if name not in own), *own)
+    named = {marker_name(marker) for marker in own}
+    markers = (*(name for name in BUILT_IN if name not in named), *own)
     return task.with_config(msgspec.structs.replace(task.config, markers=markers))
 
 

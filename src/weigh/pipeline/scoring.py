@@ -18,6 +18,7 @@ from weigh.protocols import Sandbox, Scorer
 from weigh.records.digest import digest
 from weigh.records.errors import CapabilityError, Failure, WeighError
 from weigh.records.instance import Instance
+from weigh.records.marker import PREFIX
 from weigh.records.request import CompletionRequest, Output, Request
 from weigh.records.score import Score
 from weigh.records.trajectory import Trajectory
@@ -142,13 +143,18 @@ class Scoring:
         return self.status_of((cell.task, cell.variant), trajectory, scores)
 
     def status_of(self, task: TaskKey, trajectory: Trajectory, scores: Mapping[str, Score]) -> str:
-        """`gave-up` where an agent's answer declares the task impossible and the primary score is a no match; a right
-        answer is right whatever it says besides."""
+        """`gave-up` where an agent's answer declares the task impossible (as the marker of that name has it) and the
+        primary score is a no match; a right answer is right whatever it says besides."""
         primary = next(iter(self.scorers[task].values()), None)
         score = scores.get(primary.name) if primary is not None else None
         if primary is None or score is None or primary.no_match is None or score.value != primary.no_match:
             return OK
-        return GAVE_UP if is_agents(trajectory) and gave_up(trajectory) is not None else OK
+        marked = scores.get(PREFIX + GAVE_UP)
+        if marked is not None and marked.error is None:
+            said = marked.value == 1.0
+        else:
+            said = gave_up(trajectory) is not None
+        return GAVE_UP if said and is_agents(trajectory) else OK
 
     def stale(self, task: TaskKey, stored: Mapping[str, str]) -> list[str]:
         """Names of the scorers whose score is missing or was given by another version of the scorer."""

@@ -4,11 +4,15 @@ A sentence declares it when it says that *the speaker cannot do it*, that *it ca
 missing*, or that *the speaker gives up*. It does not when it is conditional ("if you cannot ..."), when it speaks of
 something that was overcome ("could not at first, but then ..."), when it stands in code or a quotation, or when the
 reply offers an answer all the same ("I could not run it, but the label is POSITIVE"): a wrong answer is not giving up.
+
+The patterns are English. Whoever expects another language, or an agent's own formula, adds a pattern of their own: the
+marker `gave-up` in a profile or a task.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from weigh.records.request import ChatRequest
 from weigh.records.trajectory import Trajectory
@@ -63,21 +67,28 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _PATTERNS = tuple(re.compile(p, re.IGNORECASE) for p in DECLARATIONS)
 
 
-def declares_impossible(text: str) -> str | None:
-    """The sentence in which a final answer declares the task impossible; None where it does not."""
+def declares_impossible(text: str, own: Sequence[re.Pattern[str]] = ()) -> str | None:
+    """The sentence in which a final answer declares the task impossible; None where it does not.
+
+    Args:
+        own: Further patterns, of which one in a sentence suffices, whatever else it says.
+    """
     plain = _CODE.sub(" … ", text.replace("’", "'").replace("**", ""))
     declared: str | None = None
     for sentence in _SENTENCE.split(plain):
         if _OFFERS.search(sentence) and not _NOT_OFFERED.search(sentence):
             return None
-        if declared is None and not _HEDGES.search(sentence) and any(p.search(sentence) for p in _PATTERNS):
+        if declared is None and (
+            any(p.search(sentence) for p in own)
+            or (not _HEDGES.search(sentence) and any(p.search(sentence) for p in _PATTERNS))
+        ):
             declared = sentence.strip()
     return declared
 
 
-def gave_up(trajectory: Trajectory) -> str | None:
+def gave_up(trajectory: Trajectory, own: Sequence[re.Pattern[str]] = ()) -> str | None:
     """The sentence in which a trial's final answer declares the task impossible, or the agent's own word for it."""
-    said = declares_impossible(final_answer(trajectory))
+    said = declares_impossible(final_answer(trajectory), own)
     if said is None and trajectory.stop_reason == "gave-up":
         return "the agent said that it gave up"
     return said

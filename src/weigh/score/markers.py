@@ -25,9 +25,13 @@ from weigh.records.score import Score
 from weigh.records.trajectory import Trajectory
 from weigh.score.actions import pieces
 from weigh.score.base import BaseScorer, scorer_error
+from weigh.score.gave_up import gave_up
 
 SHOWN = 20
 """The most matches a score lists."""
+
+GAVE_UP = "gave-up"
+"""The built-in marker that one may add to, since its patterns are English."""
 
 TEXT = 200
 """The most characters of a match that are kept."""
@@ -125,6 +129,18 @@ class MarkerScorer(BaseScorer, frozen=True, kw_only=True):
         return digest_bytes(path.read_bytes()) if path.is_file() else self.spec.predicate
 
 
+class GaveUpScorer(MarkerScorer, frozen=True, kw_only=True):
+    """The built-in marker `gave-up` with a pattern or predicate of one's own besides; the pattern is held against one
+    sentence of the final answer at a time, case ignored, like weigh's own."""
+
+    def hits(self, trajectory: Trajectory) -> list[Hit]:
+        if self.spec.pattern is None:
+            said = gave_up(trajectory) or self.function(trajectory)
+        else:
+            said = gave_up(trajectory, [re.compile(self.spec.pattern, re.IGNORECASE)])
+        return _distinct(_told(said, self.spec, trajectory))
+
+
 def marker(name: str, **settings: Any) -> MarkerScorer:
     """The scorer of a marker: of a built-in one by its name, else of `spec`.
 
@@ -143,9 +159,23 @@ def marker(name: str, **settings: Any) -> MarkerScorer:
                 f"there is no marker {short!r}{suggest(short, BUILT_IN)} (built in: {', '.join(BUILT_IN)})"
             )
         spec = BUILT_IN[short]
+    elif spec.name == GAVE_UP and spec != BUILT_IN[GAVE_UP]:
+        return GaveUpScorer(spec=_more_of(spec), **settings)
     elif spec.name in BUILT_IN and spec != BUILT_IN[spec.name]:
         raise DefinitionError(f"marker {spec.name!r} is one of weigh's own, which every study has; choose another name")
     return MarkerScorer(spec=spec, **settings)
+
+
+def _more_of(spec: MarkerSpec) -> MarkerSpec:
+    """What a user wrote of `gave-up`, with the rest of it as it is built in."""
+    if spec.scope not in ("answer", "any"):
+        raise DefinitionError(f"marker {spec.name!r}: it is looked for in the final answer; leave out the scope")
+    if spec.pattern is not None and re.compile(spec.pattern).search(""):
+        raise DefinitionError(f"marker {spec.name!r}: the pattern {spec.pattern!r} fits any text, also an empty one")
+    known = BUILT_IN[spec.name]
+    return msgspec.structs.replace(
+        spec, scope="answer", description=spec.description or known.description, lower_is_better=True
+    )
 
 
 def load_predicate(spec: MarkerSpec, base: str = "") -> Callable[[Trajectory], Any]:

@@ -12,6 +12,7 @@ import re
 import shutil
 from pathlib import Path
 
+from weigh.execute.sandboxes.folder import home
 from weigh.execute.sandboxes.process import run_process
 from weigh.records.digest import digest
 from weigh.records.errors import CapabilityError, DefinitionError, Failure, suggest
@@ -118,7 +119,7 @@ class Repository:
         if self.local or (self.path / "HEAD").is_file():
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        async with locked(self.path):
+        async with locked(self.path) as lock:
             if (self.path / "HEAD").is_file():
                 return
             partial = self.path.with_name(self.path.name + ".part")
@@ -126,6 +127,7 @@ class Repository:
             await _run(
                 ["git", "clone", "--bare", "--quiet", "--filter=blob:none", self.address, str(partial)],
                 f"repository {self.address}",
+                lock=lock,
             )
             partial.rename(self.path)
         self._fetched = True
@@ -175,10 +177,16 @@ def git_env() -> dict[str, str]:
     return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8"}
 
 
-async def _run(command: list[str], what: str, env: dict[str, str] | None = None) -> str:
+async def _run(command: list[str], what: str, env: dict[str, str] | None = None, lock: int | None = None) -> str:
+    """What git prints. With the descriptor of a lock, git holds it too, and ends with a process that is killed."""
+    own = {} if lock is None else home().environment()
     try:
         ended = await run_process(
-            command, env={**git_env(), **(env or {})}, timeout=GIT_SECONDS, output_limit=20_000_000
+            command,
+            env={**git_env(), **own, **(env or {})},
+            timeout=GIT_SECONDS,
+            output_limit=20_000_000,
+            pass_fds=() if lock is None else (lock,),
         )
     except Failure as failure:
         raise CapabilityError(f"{what}: {failure.error.message}") from None

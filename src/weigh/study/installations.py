@@ -1,8 +1,9 @@
 """Installations: a virtual environment for each revision, in the cache, named by all that goes into it.
 
 An environment cannot be moved, so it is made in place, under a lock, and counts only once its last file is written; one
-that a killed process left half made is begun anew. What a package needs and nobody pinned is what the index has on the
-day of the build; what that was is written down.
+that a killed process left half made is begun anew, once what still works on it has ended (pip, which inherits the lock,
+and which the reaper kills). What a package needs and nobody pinned is what the index has on the day of the build; what
+that was is written down.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from weigh.execute.sandboxes.folder import home, remove_folder
 from weigh.execute.sandboxes.process import run_process
 from weigh.execute.venvs import base_python
 from weigh.records.digest import digest
@@ -67,8 +69,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def path(self) -> Path:
-        """Where the installation is or would be."""
-        shown = re.sub(r"[^A-Za-z0-9_.-]", "-", self.revision.name)[:40]
+        """Where the installation is or would be. What a study calls the revision is no part of it: under another name
+        it is the same installation, and an agent reads nothing from the folder's name."""
+        release = self.revision.release
+        shown = re.sub(r"[^A-Za-z0-9_.-]", "-", release.version if release else self.revision.short)[:40]
         return studies_dir("installations", f"{self.name}-{shown}-{digest([self.key, self.python], size=5)}")
 
 
@@ -122,7 +126,7 @@ async def build(recipe: Recipe, notice: Notice = lambda text: None) -> Installat
     found = find_installation(recipe.path)
     if found is not None:
         return found
-    async with locked(recipe.path):
+    async with locked(recipe.path) as lock:
         found = find_installation(recipe.path)
         if found is not None:
             return found
@@ -130,7 +134,7 @@ async def build(recipe: Recipe, notice: Notice = lambda text: None) -> Installat
         notice(f"building {recipe.name} {recipe.revision.name} ({recipe.revision.short})")
         began = time.time()
         try:
-            packages = await _make(recipe)
+            packages = await _make(_Building(recipe, lock))
         except BaseException:
             await asyncio.to_thread(shutil.rmtree, recipe.path, ignore_errors=True)
             raise
@@ -196,7 +200,27 @@ async def remove(path: Path) -> None:
         await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
 
 
-async def _make(recipe: Recipe) -> tuple[str, ...]:
+class _Building:
+    """An installation that is being made: its recipe, the lock that is held, and a folder for what pip leaves aside."""
+
+    def __init__(self, recipe: Recipe, lock: int) -> None:
+        self.recipe, self.lock = recipe, lock
+        self.scratch = home().make()
+
+    async def run(self, command: Sequence[str]) -> str:
+        """Run a command of the build and return what it prints. Raises `CapabilityError` when it fails."""
+        return await _run(self, command)
+
+
+async def _make(building: _Building) -> tuple[str, ...]:
+    try:
+        return await _install(building)
+    finally:
+        await asyncio.to_thread(remove_folder, building.scratch)
+
+
+async def _install(building: _Building) -> tuple[str, ...]:
+    recipe = building.recipe
     python, path, install = recipe.python, recipe.path, recipe.install
     if not Path(python).is_file():
         raise CapabilityError(f"install.python: there is no interpreter {install.python!r} on this machine")
@@ -205,16 +229,16 @@ async def _make(recipe: Recipe) -> tuple[str, ...]:
     if install.tool == "uv":
         if shutil.which("uv") is None:
             raise CapabilityError("install.tool: uv is not installed; get it (pip install uv), or use pip")
-        await _run(recipe, ["uv", "venv", "--quiet", "--python", python, str(path)])
+        await building.run(["uv", "venv", "--quiet", "--python", python, str(path)])
         put = ["uv", "pip", "install", "--quiet", "--python", inside]
         listing = ["uv", "pip", "list", "--python", inside, "--format=freeze"]
     else:
-        await _run(recipe, [python, "-m", "venv", str(path)])
+        await building.run([python, "-m", "venv", str(path)])
         pip = [inside, "-m", "pip", "--disable-pip-version-check", "--no-input"]
         put, listing = [*pip, "install", "--quiet"], [*pip, "list", "--format=freeze"]
-    await _run(recipe, [*put, await _requirement(recipe), *more])
+    await building.run([*put, await _requirement(recipe), *more])
     await asyncio.to_thread(shutil.rmtree, path / "source", ignore_errors=True)
-    listed = await _run(recipe, listing)
+    listed = await building.run(listing)
     return tuple(line for line in listed.split() if "==" in line or "@" in line)
 
 
@@ -242,14 +266,18 @@ def _beside(text: str, base: Path) -> str:
     return str((base / text).resolve()) if text.startswith((".", "~")) else text
 
 
-async def _run(recipe: Recipe, command: Sequence[str]) -> str:
+async def _run(building: _Building, command: Sequence[str]) -> str:
+    recipe = building.recipe
     # pip needs the user's settings (index, proxy, certificates). What it builds is the library under study, which
     # the user chose to run.
-    env = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **recipe.install.env}
+    own = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "TMPDIR": str(building.scratch), **home().environment()}
+    env = {**os.environ, **own, **recipe.install.env}
     for name in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"):
         env.pop(name, None)
     try:
-        ended = await run_process(command, env=env, timeout=BUILD_SECONDS, output_limit=4_000_000)
+        ended = await run_process(
+            command, env=env, timeout=BUILD_SECONDS, output_limit=4_000_000, pass_fds=(building.lock,)
+        )
     except Failure as failure:
         raise CapabilityError(_cannot(recipe, failure.error.message)) from None
     if ended.returncode == 0:

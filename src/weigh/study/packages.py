@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from weigh.execute.sandboxes.folder import home
 from weigh.execute.sandboxes.process import run_process
 from weigh.execute.venvs import base_python
 from weigh.records.errors import CapabilityError, DefinitionError, suggest
@@ -99,7 +100,7 @@ async def package_source(release: Release) -> Path:
         CapabilityError: It has none, or it cannot be fetched.
     """
     target = source_path(release)
-    async with locked(target):
+    async with locked(target) as lock:
         if target.is_dir():
             return target
         work = target.with_name(target.name + ".part")
@@ -107,7 +108,7 @@ async def package_source(release: Release) -> Path:
         work.mkdir(parents=True)
         requirement = f"{release.name}=={release.version}"
         code, _, error = await _pip(
-            "download", "--no-deps", "--no-binary", ":all:", "-d", str(work), *_QUIET, requirement
+            "download", "--no-deps", "--no-binary", ":all:", "-d", str(work), *_QUIET, requirement, lock=lock
         )
         if code != 0:
             await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
@@ -133,9 +134,16 @@ def _unpack(folder: Path) -> None:
             held.extractall(target, filter="data")
 
 
-async def _pip(*words: str) -> tuple[int, str, str]:
+async def _pip(*words: str, lock: int | None = None) -> tuple[int, str, str]:
     command = [*pip_command(), *words]
-    ended = await run_process(command, env=os.environ, timeout=PIP_SECONDS, output_limit=20_000_000)
+    # What works on something that is locked holds the lock too, and ends with a process that is killed.
+    ended = await run_process(
+        command,
+        env=os.environ if lock is None else {**os.environ, **home().environment()},
+        timeout=PIP_SECONDS,
+        output_limit=20_000_000,
+        pass_fds=() if lock is None else (lock,),
+    )
     out, error = (stream.decode(errors="replace") for stream in (ended.stdout, ended.stderr))
     return (1 if ended.limit else ended.returncode), out, ended.limit or error
 

@@ -9,6 +9,7 @@ from weigh.cli.ask import confirm
 from weigh.cli.flags import UsageError
 from weigh.cli.study_flags import add_study, read
 from weigh.cli.terminal import say, size
+from weigh.cli.words import many
 from weigh.pipeline.study import plan_study
 from weigh.study.installations import find_installation, installations, remove
 
@@ -35,7 +36,7 @@ async def _run(args: argparse.Namespace) -> int:
         say("there is nothing to remove")
         return 0
     used = sum(found.used for path in here if (found := find_installation(path)) is not None)
-    if not args.yes and not confirm(f"remove {len(here)} installations ({size(used)})?"):
+    if not args.yes and not confirm(f"remove {many(len(here), 'installation')} ({size(used)})?"):
         raise UsageError("nothing removed (-y removes without asking)")
     for path in here:
         await remove(path)

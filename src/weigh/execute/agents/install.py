@@ -19,6 +19,7 @@ import msgspec
 
 from weigh.execute.agents.agent import Agent, Installation
 from weigh.execute.models import cache_dir
+from weigh.execute.sandboxes.folder import home
 from weigh.execute.sandboxes.process import run_process
 from weigh.execute.venvs import INSTALL_SECONDS, find_venv, install_venv
 from weigh.records.errors import CapabilityError
@@ -93,7 +94,7 @@ async def install_agent(agent: Agent, version: str | None = None) -> Installatio
             if find_agent(agent, version) is None:
                 shutil.rmtree(path, ignore_errors=True)
                 try:
-                    await _npm(agent, version or agent.version, path)
+                    await _npm(agent, version or agent.version, path, lock.fileno())
                 except BaseException:
                     shutil.rmtree(path, ignore_errors=True)
                     raise
@@ -102,19 +103,21 @@ async def install_agent(agent: Agent, version: str | None = None) -> Installatio
     return installed
 
 
-async def _npm(agent: Agent, version: str, path: Path) -> None:
+async def _npm(agent: Agent, version: str, path: Path, lock: int) -> None:
     npm, node = shutil.which("npm"), find_node()
     if npm is None or node is None:
         raise CapabilityError(f"agent {agent.name} needs node and npm: apt-get install nodejs npm")
     path.mkdir(parents=True)
     wanted = [f"{agent.package}@{version}", *agent.extra_packages]
-    # npm needs the user's settings (registry, proxy, certificates); it is the user's own action.
+    # npm needs the user's settings (registry, proxy, certificates); it is the user's own action. It holds the lock too,
+    # and the reaper ends it: whoever comes after a process that was killed does not meet it at work.
     ended = await run_process(
         [npm, "install", "--prefix", str(path), "--no-fund", "--no-audit", "--ignore-scripts", "--omit=dev",
          "--loglevel=error", *wanted],
-        env=os.environ,
+        env={**os.environ, **home().environment()},
         cwd=str(path),
         timeout=INSTALL_SECONDS,
+        pass_fds=(lock,),
     )  # fmt: skip
     if ended.returncode != 0:
         lines = [

@@ -31,6 +31,7 @@ from weigh.execute.gateway.wire_messages import read_messages
 from weigh.execute.limiter import Limiter
 from weigh.execute.recording import RecordedCall
 from weigh.execute.retry import RetryPolicy
+from weigh.execute.sandboxes.folder import home
 from weigh.protocols import Capability, Provider
 from weigh.records.errors import CapabilityError, Error, Failure, suggest
 from weigh.records.request import ChatRequest, Output, Request
@@ -95,6 +96,7 @@ class Gateway:
         self._runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         self._folder = tempfile.mkdtemp(prefix="weigh-gateway-")  # mode 0700: no other user reaches the socket
+        home().note_folder(Path(self._folder))
         try:
             site = web.TCPSite(self._runner, "127.0.0.1", self.port)
             await site.start()

@@ -4,7 +4,8 @@ Code in the sandbox can put links, pipes and devices where a file is expected. A
 time below an open directory, no link is followed, `..` is refused, and only regular files are read.
 
 All folders of one process live below one home. It goes when the process ends; a small reaper, which notices the end
-of the process by its pipe, also removes it (and kills what still runs) after a kill -9.
+of the process by its pipe, also removes it (and kills what still runs) after a kill -9. What lies elsewhere and must
+not outlive the process either (control groups, the gateway's socket, an installation under way) is told to the reaper.
 """
 
 from __future__ import annotations
@@ -46,17 +47,20 @@ for _ in range(20):
                 pass
     if not found:
         break
-try:
-    groups = open(os.path.join(home, "cgroups")).read().splitlines()
-except OSError:
-    groups = []
+def noted(name):
+    try:
+        return open(os.path.join(home, name)).read().splitlines()
+    except OSError:
+        return []
+groups = noted("cgroups")
 for group in groups:
     try:
         for pid in open(os.path.join(group, "cgroup.procs")).read().split():
             os.kill(int(pid), signal.SIGKILL)
     except OSError:
         pass
-shutil.rmtree(home, ignore_errors=True)
+for folder in (*noted("folders"), home):
+    shutil.rmtree(folder, ignore_errors=True)
 import time
 for _ in range(50):
     groups = [group for group in groups if os.path.isdir(group)]
@@ -94,7 +98,18 @@ class Home:
 
     def note_cgroup(self, path: Path) -> None:
         """Have the reaper remove this control group as well."""
-        with (self.path / "cgroups").open("a") as file:
+        self._note("cgroups", path)
+
+    def note_folder(self, path: Path) -> None:
+        """Have the reaper remove this folder as well, if it is still there then."""
+        self._note("folders", path)
+
+    def environment(self) -> dict[str, str]:
+        """A variable by which the reaper knows a process, and its children, that must end with this one (Linux)."""
+        return {MARKER: self.marker}
+
+    def _note(self, name: str, path: Path) -> None:
+        with (self.path / name).open("a") as file:
             file.write(f"{path}\n")
 
     def close(self) -> None:

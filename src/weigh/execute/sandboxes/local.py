@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from weigh.execute.sandboxes.folder import MARKER, DiskWatch, home, inside, read_below, remove_folder, write_below
+from weigh.execute.sandboxes.folder import DiskWatch, home, inside, read_below, remove_folder, write_below
 from weigh.execute.sandboxes.process import run_process
 from weigh.execute.sandboxes.seed import copy_folder
 from weigh.execute.sandboxes.spec import SandboxSpec
@@ -79,7 +79,7 @@ class LocalSandbox:
             "LANG": "C.UTF-8",
             **spec.env,
             **(env or {}),
-            MARKER: home().marker,
+            **home().environment(),
             _OWN: self._id,
             _COMMAND: (command_id := secrets.token_hex(8)),
         }

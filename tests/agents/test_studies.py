@@ -1,0 +1,242 @@
+"""Studies of real agents on a scripted model: several agents in one, killed in the middle, recorded and replayed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agents.conftest import get
+from tests.agents.kit import same_counts
+from tests.study.kit import make_library, make_study
+from weigh.cli.main import main
+from weigh.records.actions import actions_of
+from weigh.records.trial import Trial
+from weigh.store.layout import Store
+from weigh.store.reader import ReadReport, read_trials
+
+pytestmark = pytest.mark.sandbox
+
+AGENTS = ("pi", "mini_swe_agent", "qwen_code")
+TASKS = ("shout", "tell", "file")
+
+MODEL = '''
+import pathlib
+from weigh.execute.providers.script import Turn
+from weigh.records.request import Output, ToolCall
+from weigh.records.usage import Usage
+
+HERE = pathlib.Path(__file__).parent
+GREET = 'greet Ada --shout; greet "$(cat who.txt 2>/dev/null || echo Ada)" | tee out.txt'
+SUBMIT = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT; greet Ada --shout; cat out.txt"
+
+
+def text(message):
+    return message.content if isinstance(message.content, str) else "".join(p.get("text", "") for p in message.content)
+
+
+def answer(request):
+    """Uses the command and repeats what it printed. While there is a file `slow`, only `tell` comes to an end."""
+    tools = {tool.name for tool in request.tools}
+    asked = " ".join(text(m) for m in request.messages if m.role == "user")
+    results = [text(m) for m in request.messages if m.role == "tool"]
+    usage = Usage(new=100 + len(results), cached=20, generated=7, calls=1)
+    mini, slow = tools == {"bash"}, HERE / "slow"
+    if slow.exists() and "out.txt" in asked:
+        (HERE / "hangs").touch()
+        return Turn(text="much too late", delay=60)
+    if results and not (mini and len(results) == 1):
+        return Output(text=results[-1], usage=usage)
+    command = SUBMIT if results else GREET
+    if slow.exists() and "loudly" in asked:
+        command = "sleep " + slow.read_text()
+    arguments = {"command": command, "description": "greet", "is_background": False}
+    name = "bash" if "bash" in tools else "run_shell_command"
+    if name == "bash":
+        arguments = {"command": command}
+    call = ToolCall(id=f"call_{len(results)}", name=name, arguments=arguments)
+    return Output(tool_calls=(call,), usage=usage, finish_reason="tool_calls")
+'''
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_library(tmp_path_factory.mktemp("library") / "greet")
+
+
+@pytest.fixture(scope="module")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache whose agents are those of weigh's own; what studies install goes with it."""
+    found = get("pi") and Path(os.environ.get("WEIGH_CACHE") or Path.home() / ".cache" / "weigh") / "agents"
+    cache = tmp_path_factory.mktemp("cache")
+    (cache / "agents").symlink_to(found)
+    return cache
+
+
+@pytest.fixture
+def study(tmp_path: Path, library: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Greets with three agents: the second release, no help."""
+    for name in AGENTS:
+        get(name)
+    monkeypatch.setenv("WEIGH_CACHE", str(own_cache))
+    changes = {
+        "[coder]": f"[{', '.join(AGENTS)}]",
+        "[v1.0.0, v1.1.0]": "[v1.1.0]",
+        "[bare, skill]": "[bare]",
+        "epochs: 2": "epochs: 1",
+    }
+    file = make_study(tmp_path / "study", library, changes)
+    (file.parent / "answers.py").write_text(MODEL)
+    return file
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A temporary folder with a short path, for processes that put sockets into it."""
+    with tempfile.TemporaryDirectory(prefix="w", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def trials(file: Path, store: str = "store") -> list[Trial]:
+    held = Store(file.parent / store)
+    report = ReadReport()
+    found = [t for one in held.runs() for t in read_trials(held.open(one.id), report=report)]
+    assert report.doubled == 0 and not report.corrupt
+    return found
+
+
+def rows(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:
+    assert main([*words, "--format", "json"]) == 0
+    made: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return made
+
+
+def test_killed_while_agents_work_nothing_is_left_and_the_same_matrix_comes(study: Path, short: Path) -> None:
+    words = [sys.executable, "-m", "weigh", "study", "run", str(study), "-q", "--only", "agent=pi"]
+    env = {**os.environ, "TMPDIR": str(short)}
+    mark = f"61.{os.getpid()}"
+    (study.parent / "slow").write_text(mark)
+    first = subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        # One trial is done, one agent waits for a command, one for the model.
+        assert eventually(lambda: running(f"sleep {mark}") and (study.parent / "hangs").exists() and stored(study), 60)
+        below = descendants(first.pid)
+        assert list(below.values()).count("pi") == 2  # what the agent calls itself
+        assert [p for p in short.iterdir() if p.name.startswith("weigh-gateway-")]
+    finally:
+        first.kill()
+        first.wait()
+    began = time.monotonic()
+    assert eventually(lambda: not [p for p in below if alive(p)], 5), {p: below[p] for p in below if alive(p)}
+    assert not running(f"sleep {mark}")
+    assert eventually(lambda: not list(short.iterdir()), 5), list(short.iterdir())
+    assert time.monotonic() - began < 5
+    (study.parent / "slow").unlink()
+    before = {t.id for t in trials(study)}
+    assert len(before) == 1
+
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "2 run, 1 reused" in done.stderr
+    assert not list(short.iterdir())
+    after = trials(study)
+    assert sorted(t.cell[:2] for t in after) == sorted(("small/pi/v1.1.0/bare", f"greet.{task}") for task in TASKS)
+    assert before < {t.id for t in after}
+    assert {t.status for t in after} == {"ok"} and {t.scores["match"].value for t in after} == {1.0}
+
+
+def test_several_agents_are_counted_alike_and_compared(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study", "run", str(study), "-q", "-t", "tell"]) == 0
+    capsys.readouterr()
+    made = {t.arm.split("/")[1]: t for t in trials(study)}
+    assert set(made) == set(AGENTS)
+    for trial in made.values():
+        assert (trial.status, trial.scores["match"].value, trial.scores["marker:cli"].value) == ("ok", 1.0, 1.0)
+        assert trial.trajectory is not None
+        told = trial.trajectory.metadata["agent"]
+        assert same_counts(told), told
+        counted = {k: told["gateway"][k] for k in ("calls", "new", "cached", "generated")}
+        assert {k: getattr(trial.usage, k) for k in counted} == counted
+        assert (counted["calls"], counted["generated"]) == (2, 14)
+        assert [a.kind for a in actions_of(trial.trajectory)][:1] == ["command"]
+
+    plan = rows(capsys, "study", "plan", str(study))
+    assert {r["agent"]: (r["trials"], r["done"], r["remaining"]) for r in plan} == dict.fromkeys(AGENTS, (3, 1, 2))
+    status = rows(capsys, "study", "status", str(study))
+    assert {(r["agent"], r["task"], r["state"]) for r in status} == {
+        (agent, task, "done" if task == "tell" else "missing") for agent in AGENTS for task in TASKS
+    }
+    shown = {r["agent"]: r for r in rows(capsys, "study", "show", str(study))}
+    assert {a: (r["match"], r["trials"], r["turns"], r["new"], r["cached"]) for a, r in shown.items()} == (
+        dict.fromkeys(AGENTS, (1.0, 1, 2, 201, 40))
+    )
+    assert main(["study", "show", str(study)]) == 0
+    assert "agent mini_swe_agent against pi" in capsys.readouterr().out
+    words = ["compare", "agent=pi", "agent=mini_swe_agent", "--store", str(study.parent / "store")]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"greet\.tell\s+match\s+1\s+100\.0\s+100\.0\s+\+0\.0", said), said
+
+
+# What runs on this machine
+
+
+def stored(file: Path) -> bool:
+    journals = (file.parent / "store").glob("runs/*/journal/*.jsonl")
+    return any("greet." in path.read_text() for path in journals)
+
+
+def running(command: str) -> list[int]:
+    return [pid for pid, line in processes().items() if line == command]
+
+
+def processes() -> dict[int, str]:
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+        except OSError:
+            continue
+    return found
+
+
+def descendants(root: int) -> dict[int, str]:
+    """All processes below one, with their command lines."""
+    parents = {}
+    for pid in processes():
+        try:
+            parents[pid] = int(Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    found: set[int] = set()
+    grown = {root}
+    while grown:
+        grown = {pid for pid, parent in parents.items() if parent in grown} - found
+        found |= grown
+    lines = processes()
+    return {pid: lines.get(pid, "") for pid in found}
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def eventually(condition: Any, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
