@@ -41,6 +41,7 @@ SECRETS = {
     "slack-token": ["xoxb-" + letters(40)],
     "stripe-key": ["sk_live_" + letters(24)],
     "package-token": ["npm_" + letters(36), "pypi-AgE" + letters(80)],
+    "sendgrid-key": ["SG." + letters(22) + "." + letters(43)],
     "gateway-token": ["weigh-" + letters(43)],
     "jwt": [".".join("eyJ" + letters(30, n) if n < 2 else letters(43, n) for n in range(3))],
     "private-key": [
@@ -121,6 +122,28 @@ def test_what_only_looks_random_survives(text: str) -> None:
         "x": [text],
     }
     assert not redactor.findings
+
+
+def test_rules_are_tried_wherever_they_could_match() -> None:
+    """Few places of a text are tried; the rules that match are those that match anywhere at all."""
+    machine = Machine(
+        homes=("/home/jürgen", "/home/alicew"), users=("ünal99", "alicew"), hosts=("gpu-node-7",),
+        values={"A": "Ärger-with-İ", "B": "plain-words"},
+    )  # fmt: skip
+    redactor = Redactor(machine, Settings(patterns={"ticket": r"T-\d+"}, words=("ab", "Project Falcon")))
+    parts = [secret for found in SECRETS.values() for secret in found] + INNOCENT[5:]
+    parts += ["/home/jürgen/x", "ünal99", "Ärger-with-İ", "a plain-words ab", "Project Falcon", "T-12", "\u2028\ud800é"]
+    parts += ["AccountKey=" + letters(44), "SharedAccessKey=" + letters(44), "https://u:pw@x", "BEARER " + letters(20)]
+    parts += ["on gpu-node-7", "https://hooks.slack.com/services/" + letters(24), "authorization: Basic dXNlcjpwYXNz"]
+    parts += ["DB_PASSWORD=correct-horse", 'Secret_Access_Key: "abcdefgh1"', "wksec_" + letters(20), "sk-", "to", "se"]
+    dice = random.Random(5)
+    matched = set()
+    for _ in range(400):
+        text = dice.choice([" ", "é", "", "\n", '"']).join(dice.choices(parts, k=dice.randrange(6)))
+        expected = [rule for rule in redactor._rules if not rule.anchors or rule.pattern.search(text)]
+        assert redactor._matching(text) == expected, text
+        matched |= {rule.kind for rule in expected}
+    assert matched == {rule.kind for rule in redactor._rules}
 
 
 def test_the_same_secret_has_one_placeholder_and_another_another() -> None:

@@ -24,7 +24,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         kind: What it is called in placeholders: `openai-key`.
         pattern: A regular expression. What its group `v` holds is the secret; without one, all of it is.
-        anchors: Lower-case texts one of which every match contains; a text with none of them need not be searched.
+        anchors: Lower-case ASCII texts with one of which every match begins; a text need only be tried there.
     """
 
     kind: str
@@ -69,9 +69,12 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _token("slack-token", "xox[abeoprs]-", f"{_DIGIT}{_WORDY}{{10,}}+", "xox"),
     Shape(kind="slack-hook", pattern=r"hooks\.slack\.com/services/(?P<v>[\w/]{20,}+)", anchors=("hooks.slack.com",)),
-    _token("stripe-key", "[rsw][kh](?:_live|_test|sec)_", "[A-Za-z0-9]{16,}+", "k_live_", "k_test_", "whsec_"),
+    _token(
+        "stripe-key", "[rsw][kh](?:_live|_test|sec)_", "[A-Za-z0-9]{16,}+",
+        *(f"{a}{b}{rest}_" for a in "rsw" for b in "kh" for rest in ("_live", "_test", "sec")),
+    ),
     _token("package-token", "(?:pypi-AgE|npm_|dckr_pat_)", f"{_WORDY}{{20,}}+", "pypi-age", "npm_", "dckr_pat_"),
-    _token("sendgrid-key", r"SG\.", rf"{_WORDY}{{16,}}+\.{_WORDY}{{16,}}+"),
+    _token("sendgrid-key", r"SG\.", rf"{_WORDY}{{16,}}+\.{_WORDY}{{16,}}+", "sg."),
     _token("gateway-token", "weigh-", f"(?=[a-z0-9_-]{{0,42}}[A-Z]){_WORDY}{{43}}(?![A-Za-z0-9_-])"),
     _token("jwt", "eyJ", rf"{_WORDY}{{8,}}+\.eyJ{_WORDY}{{8,}}+\.{_WORDY}{{8,}}+"),
     Shape(
@@ -90,7 +93,7 @@ SHAPES: tuple[Shape, ...] = (
         anchors=("://",),
     ),
     Shape(kind="azure-key", pattern=r"(?:AccountKey|SharedAccessKey)=(?P<v>[A-Za-z0-9+/]{40,}+={0,2})",
-          anchors=("accountkey=", "accesskey=")),
+          anchors=("accountkey=", "sharedaccesskey=")),
     # As in an .env file and in `export`; a name of a variable, a call or a placeholder on the right is no secret.
     Shape(
         kind="assigned-secret",

@@ -24,6 +24,7 @@ from weigh.define.config_file import read_config
 from weigh.define.decode import decode
 from weigh.records.errors import DefinitionError, suggest
 from weigh.records.secrets import SHAPES, names_a_secret
+from weigh.report.anchors import Anchors
 
 HOME, USER, HOST, WORD, VARIABLE, FIELD = "home-path", "user-name", "host-name", "word", "variable", "field"
 _FIXED = {HOME: "~", USER: "<user>", HOST: "<host>"}
@@ -81,6 +82,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Rule(msgspec.Struct, frozen=True):
+    """`anchors`: in lower case, texts with one of which every match begins; none where that is not known."""
+
     kind: str
     pattern: re.Pattern[str]
     anchors: tuple[str, ...]
@@ -135,6 +138,7 @@ class Redactor:
             if kind not in kinds:
                 raise DefinitionError(f"redact: keep: unknown kind {kind!r}{suggest(kind, kinds)}")
         self._rules = [r for r in rules if r.kind not in settings.keep]
+        self._anchors = Anchors([r.anchors for r in self._rules])
         self._fields = FIELD not in settings.keep
         self._names: dict[tuple[str, str], str] = {}
         self._numbers: dict[str, int] = {}
@@ -147,26 +151,29 @@ class Redactor:
 
     def text(self, text: str, where: str = "") -> str:
         """A text without secrets."""
-        return self._text(text, where, self._possible(text))
+        return self._text(text, where, self._matching(text))
 
     def value(self, value: Any, where: str = "") -> Any:
         """Plain data (dict, list, tuple, text, numbers) without secrets; the same object when there was none."""
         strings: list[str] = []
         field = _collect(value, strings)
-        joined = "\0".join(strings)
-        rules = [r for r in self._possible(joined) if not r.anchors or r.pattern.search(joined)]
+        rules = self._matching("\0".join(strings))
         if not rules and not (field and self._fields):
             return value
         return self._value(value, where, rules, "")
 
     def suspects(self, text: str) -> bool:
         """Whether a text, also one of JSON as it stands, may hold something; quick, to leave most of a store unread."""
-        return any(not r.anchors or r.pattern.search(text) for r in self._possible(text))
+        return bool(self._matching(text))
 
-    def _possible(self, text: str) -> list[_Rule]:
-        """The rules that can match: most texts hold nothing, and a plain search for a literal costs next to nothing."""
-        lower = text.lower()
-        return [r for r in self._rules if not r.anchors or any(a in lower for a in r.anchors)]
+    def _matching(self, text: str) -> list[_Rule]:
+        """The rules that match somewhere, and those of which nobody knows where to look: most texts hold nothing."""
+        found = {number for number, rule in enumerate(self._rules) if not rule.anchors}
+        for place, numbers in self._anchors.places(text):
+            for number in numbers:
+                if number not in found and self._rules[number].pattern.match(text, place):
+                    found.add(number)
+        return [self._rules[number] for number in sorted(found)]
 
     def _value(self, value: Any, where: str, rules: list[_Rule], name: str) -> Any:
         if isinstance(value, str):
@@ -294,15 +301,21 @@ def _literal_rules(machine: Machine, settings: Settings) -> list[_Rule]:
     rules = []
     for kind, texts in ((VARIABLE, machine.values.values()), (WORD, settings.words)):
         known = sorted({t for t in texts if t}, key=lambda t: (-len(t), t))
-        rules += [_Rule(kind, re.compile(re.escape(text)), (text.lower(),)) for text in known]
+        rules += [_Rule(kind, re.compile(re.escape(text)), _beginning(text)) for text in known]
     for home in sorted({h.rstrip("/\\") for h in machine.homes}, key=len, reverse=True):
         if len(home) > 1:
             pattern = re.compile(r"(?<![\w.~])" + re.escape(home) + r"(?![\w-])")
-            rules.append(_Rule(HOME, pattern, (home.lower(),)))
+            rules.append(_Rule(HOME, pattern, _beginning(home)))
     for kind, names in ((HOST, machine.hosts), (USER, machine.users)):
         telling = sorted({n for n in names if len(n) >= 3 and n.lower() not in _COMMON}, key=lambda n: (-len(n), n))
-        rules += [_Rule(kind, re.compile(_name_pattern(name)), (name.lower(),)) for name in telling]
+        rules += [_Rule(kind, re.compile(_name_pattern(name)), _beginning(name)) for name in telling]
     return rules
+
+
+def _beginning(text: str) -> tuple[str, ...]:
+    """What is ASCII at the beginning of a text, as an anchor; none where it begins with another letter."""
+    ascii_part = re.match(r"[\x00-\x7f]*", text)
+    return (ascii_part[0].lower(),) if ascii_part and ascii_part[0] else ()
 
 
 def _name_pattern(name: str) -> str:
