@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.report import odd
 from tests.report.conftest import Opened
 from tests.report.kit import wide
 from tests.report.test_page import OPTIONS, VIEWS, rows
 from weigh.cli.main import main
+from weigh.pipeline.payload import build_payload
 from weigh.store.layout import Store
 
 
@@ -28,6 +31,14 @@ def many(tmp_path_factory: pytest.TempPathFactory, opener: Callable[..., Opened]
     yield opener(report(store, place / "page"))
 
 
+def shown(make: Callable[[Store], list[str]], place: Path, opener: Callable[..., Opened]) -> Opened:
+    """The report of a store that `make` fills, gone through."""
+    store = Store(place / "store")
+    opened = opener(report(store, place / "page", *make(store)))
+    drawn(opened)
+    return opened
+
+
 def drawn(opened: Opened) -> None:
     """Go through every view."""
     for view in VIEWS:
@@ -35,7 +46,7 @@ def drawn(opened: Opened) -> None:
         page.wait_for_selector(".loading", state="detached")
         for chart in page.query_selector_all(".chart"):
             chart.wait_for_selector("svg")
-        assert len(page.inner_text("main")) > 40, view
+        assert len(page.inner_text("main")) > 30, view
         assert opened.errors == [], view
 
 
@@ -47,6 +58,75 @@ def test_eighteen_arms(many: Opened) -> None:
     page = many.go(view="compare")
     head = page.eval_on_selector_all(".matrix thead th", "all => all.map(th => th.innerText)")
     assert head == ["score", *map(str, range(1, 19))]
+
+
+def test_one_arm_is_shown_and_not_compared(tmp_path: Path, opener: Callable[..., Opened]) -> None:
+    opened = shown(odd.one_arm, tmp_path, opener)
+    assert "nothing is compared" in opened.go(view="overview").inner_text("main")
+    assert "cannot be compared" in opened.go(view="compare").inner_text("main")
+    assert len(opened.go(view="questions").query_selector_all("#questions button")) == 40
+
+
+def test_an_imported_table_is_compared(tmp_path: Path, opener: Callable[..., Opened]) -> None:
+    opened = shown(odd.imported, tmp_path, opener)
+    assert "Nobody knows what these trials cost" in opened.go(view="overview").inner_text("main")
+    assert rows(opened.go(view="compare"), "The paired comparison")[0][2] == "9"
+    page = opened.go(view="trace")
+    page.wait_for_selector("text=came without its trace")
+
+
+def test_a_run_of_which_every_trial_failed(tmp_path: Path, opener: Callable[..., Opened]) -> None:
+    opened = shown(odd.all_failed, tmp_path, opener)
+    assert "10 failed" in opened.go(view="coverage").inner_text(".lead")
+    assert "connection refused" in opened.go(view="trace").inner_text("main")
+    assert "the provider does not answer" in opened.go(view="run").inner_text("main")
+    assert len(opened.go(view="questions", show="failed").query_selector_all("#questions button")) == 5
+    assert "better" not in opened.go(view="compare", errors="zero").inner_text("main .lead")
+
+
+def test_a_run_of_which_nothing_is_finished(tmp_path: Path, opener: Callable[..., Opened]) -> None:
+    opened = shown(odd.unbegun, tmp_path, opener)
+    assert "0 of 10 planned trials are done" in opened.go(view="coverage").inner_text(".lead")
+    assert "still going, or was killed" in opened.go(view="coverage").inner_text("#missing")
+    assert "did not end" in opened.go(view="run").inner_text("main")
+
+
+def test_pictures_are_shown_and_sounds_can_be_played(tmp_path: Path, opener: Callable[..., Opened]) -> None:
+    opened = shown(odd.seen_and_heard, tmp_path, opener)
+    page = opened.go(view="tasks")
+    page.wait_for_selector("audio")
+    assert page.evaluate("[...document.querySelectorAll('img.input')].map(i => i.naturalWidth)") == [1, 1]
+    sounds = page.query_selector_all("audio")
+    loaded = "a => a.duration || new Promise(done => a.addEventListener('loadedmetadata', () => done(a.duration)))"
+    assert [sound.evaluate(loaded) for sound in sounds] == [0.01, 0.01]
+    text = page.inner_text("main")
+    assert "https://pictures.example/cat.png" in text and "is not in this report" in text and "cat.bin (a file)" in text
+    page = opened.go(view="trace")
+    page.wait_for_selector(".step img")
+    assert opened.errors == [] and not any("example" in url for url in opened.requests)
+
+
+def test_ranked_answers_are_right_or_wrong_with_their_likelihoods(
+    tmp_path: Path, opener: Callable[..., Opened]
+) -> None:
+    opened = shown(odd.ranked, tmp_path, opener)
+    page = opened.go(view="questions", a=0, b=1, task=1, show="won")
+    page.wait_for_selector("[aria-label='Answers given, with log-probabilities']")
+    found = rows(page, "Answers given, with log-probabilities")
+    assert found[0] == ["blue", "-1.00", "2", "likeliest"] and len(found) == 6
+    links = page.eval_on_selector_all(".pair .facts a", "all => all.map(a => a.innerText)")
+    assert links == ["choice: wrong", "choice: right"]
+    page = opened.go(view="overview", errors="zero")
+    assert "bits has no worst value" in page.inner_text("main")
+    assert ["picks", "old", "choice", "6"] in [row[:4] for row in rows(page, "Results")]
+    assert ["colours", "new", "bits", "6"] in [row[:4] for row in rows(page, "Results")]
+
+
+def test_a_metric_that_needs_more_epochs_than_there_are_yet(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    index = json.loads(build_payload(store, odd.half_repeated(store)).index)
+    (row,) = index["blocks"][index["results"]["0.95|exclude"]]
+    assert row["score"] is None and "pass@2" in row["missing"]
 
 
 def test_lines_of_a_chosen_series_never_mix_arms(many: Opened) -> None:

@@ -45,7 +45,9 @@ def result_blocks(
         for suffix, only in (("", None), ("|shared", keep)):
             rows = []
             for run in source.runs:
-                made = summarize_run(data, run, totals[run.id], errors=same.errors, level=same.level, keep=only)
+                made = summarize_run(
+                    data, run, totals[run.id], errors=same.errors, level=same.level, keep=only, strict=False
+                )
                 primary = {(r.arm, r.task, r.metric): r.primary for r in made.rows}
                 rows += [
                     {k: row[k] for k in RESULT}
@@ -65,7 +67,10 @@ def _shared(data: CachedDataset, source: Source, lens: Lens) -> dict[tuple[str, 
         for task in member.run.tasks:
             for metric in task.metrics:
                 at = (join_spec(task.name, task.variant), metric.name)
-                own = arm_questions(data, member.run, task, metric, member.arm.id, lens.errors)
+                try:
+                    own = arm_questions(data, member.run, task, metric, member.arm.id, lens.errors)
+                except DefinitionError:
+                    continue  # its row says why it has no number
                 keys = set(own.keys.astype(str).tolist())
                 found[at] = found[at] & keys if at in found else keys
     return found

@@ -72,6 +72,13 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
         return [part.tolist() for part in np.split(self.flat, np.cumsum(self.epochs)[:-1])] if self.n else []
 
 
+NONE = Questions(
+    keys=np.zeros(0, dtype=object), ids=np.zeros(0, dtype=object), values=np.zeros(0), clusters=None,
+    epochs=np.zeros(0, dtype=np.int64), flat=np.zeros(0), trials=0, failed=0,
+)  # fmt: skip
+"""No question at all."""
+
+
 def questions(rows: Values, metric: MetricInfo, errors: Errors = "exclude") -> Questions:
     """Reduce the trials of one arm on one task to one value a question.
 

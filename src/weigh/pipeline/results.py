@@ -16,7 +16,8 @@ import numpy as np
 from weigh.analyze.estimate import Estimate, Mde, estimate, estimate_epochs, mde, mde_unpaired_assumption
 from weigh.analyze.suite import Branch, Leaf, score_suite
 from weigh.pipeline.latest import current
-from weigh.pipeline.questions import Errors, Questions, questions
+from weigh.pipeline.questions import NONE, Errors, Questions, questions
+from weigh.records.errors import DefinitionError
 from weigh.records.run import MetricInfo, Run, SuiteNode, TaskInfo
 from weigh.records.trial import join_spec
 from weigh.records.usage import Usage
@@ -118,12 +119,14 @@ def summarize_run(
     errors: Errors = "exclude",
     level: float = 0.95,
     keep: Mapping[tuple[str, str], Collection[str]] | None = None,
+    strict: bool = True,
 ) -> Summary:
     """The same from a data set that is open, which may hold other runs too.
 
     Args:
         totals: Of this run, from `arm_totals`.
         keep: By spec and metric: the keys of the only questions to count. A task that is not named has none.
+        strict: Whether a metric that cannot be computed is an error; otherwise its rows say why they have no number.
     """
     rows: list[Row] = []
     by_arm: dict[tuple[str, str], dict[str, Row]] = {}
@@ -133,11 +136,17 @@ def summarize_run(
         for arm in run.arms:
             total = totals.get((arm.id, task.name, task.variant))
             for index, metric in enumerate(task.metrics):
-                found = arm_questions(data, run, task, metric, arm.id, errors)
+                why = None
+                try:
+                    found = arm_questions(data, run, task, metric, arm.id, errors)
+                except DefinitionError as error:
+                    if strict:
+                        raise
+                    found, why = NONE, str(error)
                 if keep is not None:
                     found = found.only(keep.get((spec, metric.name), ()))
                 row = _row(run.id, arm.id, spec, metric, found, total, level)
-                row = msgspec.structs.replace(row, primary=index == 0)
+                row = msgspec.structs.replace(row, primary=index == 0, missing=why or row.missing)
                 rows.append(row)
                 paired.setdefault((spec, metric.name), []).append(found)
                 by_arm.setdefault((arm.id, metric.name if index else ""), {})[spec] = row

@@ -230,6 +230,7 @@ function ranked(whole) {
   return table([
     { title: "answers given", cell: ([words]) => words },
     { title: "log-probability", number: true, cell: ([, one]) => h("span", { className: one.logprob === best ? "good" : null }, one.logprob.toFixed(2)) },
+    { title: "tokens", number: true, cell: ([, one]) => one.num_tokens },
     { title: "", cell: ([, one]) => (one.logprob === best ? "likeliest" : null) },
   ], request.continuations.map((words, i) => [words, output.continuations[i]]), { caption: "Answers given, with log-probabilities" });
 }

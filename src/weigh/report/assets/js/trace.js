@@ -100,7 +100,7 @@ function timeline(whole, beside) {
   const raw = h("details", {}, h("summary", {}, "raw record"));
   raw.addEventListener("toggle", () => { if (raw.open && raw.children.length === 1) raw.append(h("pre", { className: "raw" }, JSON.stringify(whole, null, 1))); });
   return [scoresOf(whole), hits.length ? h("p", {}, "Markers: ", hits.map((hit) => h("a", { className: "tag", href: link({ trial: whole.id, step: hit.step + 1 }) }, `${hit.name} (step ${hit.step + 1})`)).flatMap((t) => [t, " "])) : null,
-    timeBar(steps), steps.length ? steps.map((step, i) => drawStep(whole, step, i, hits.filter((hit) => hit.step === i), beside)) : empty(`There are no steps: ${whole.error ? `${whole.error.kind}: ${whole.error.message}` : "the trial ended before a request was made"}.`),
+    timeBar(steps), steps.length ? steps.map((step, i) => drawStep(whole, step, i, hits.filter((hit) => hit.step === i), beside)) : empty(whole.error ? `There are no steps: ${whole.error.kind}: ${whole.error.message}.` : whole.status === "ok" ? "Nobody recorded what happened: this score came without its trace (an imported table)." : "There are no steps: the trial ended before a request was made."),
     whole.trajectory && whole.trajectory.stop_reason ? h("p", {}, `It was ended: ${whole.trajectory.stop_reason}.`) : null, attempts(whole), raw];
 }
 
