@@ -56,11 +56,14 @@ def answer(request):
     turn = turns[min(len(said), len(turns) - 1)]
     if turn == "fail":
         raise Failure(Error(kind="provider", code="http_500", message="the model fell over"))
+    if turn == "bug":
+        raise RuntimeError("a bug of the provider's")
     if turn == "empty":
         return Output(usage=Usage(new=100, generated=0, calls=1))
     calls = tuple(ToolCall(id=f"call_{len(said)}_{i}", name=name, arguments=arguments)
                   for i, (name, arguments) in enumerate(turn.get("calls", ())))
-    return Output(text=turn.get("text", ""), tool_calls=calls, finish_reason="tool_calls" if calls else "stop",
+    reason = turn.get("finish", "tool_calls" if calls else "stop")
+    return Output(text=turn.get("text", ""), tool_calls=calls, finish_reason=reason,
                   usage=Usage(new=100 + len(said), generated=7, calls=1, cost=0.01))
 """
 

@@ -45,10 +45,13 @@ def test_pi_is_driven_to_the_end(bench: AgentBench, pi: str) -> None:
 
 
 def test_what_failed_is_named_and_what_was_said_is_kept(bench: AgentBench, pi: str) -> None:
-    trials = bench.run(
-        {"provider": [bash("echo one"), "fail"], "empty": ["empty"], "fine": [DONE]}, overrides=("retries=0",)
-    )
-    assert {k: t.status for k, t in trials.items()} == {"provider": "error", "empty": "empty", "fine": "ok"}
+    turns = {"provider": [bash("echo one"), "fail"], "empty": ["empty"], "fine": [DONE], "bug": ["bug"]}
+    trials = bench.run(turns, overrides=("retries=0",))
+    assert {k: t.status for k, t in trials.items()} == {
+        "provider": "error", "empty": "empty", "fine": "ok", "bug": "error",
+    }  # fmt: skip
+    broken = trials["bug"].error
+    assert broken is not None and (broken.kind, broken.message) == ("internal", "RuntimeError: a bug of the provider's")
     failed = trials["provider"]
     assert failed.error is not None and (failed.error.kind, failed.error.code) == ("provider", "http_500")
     assert failed.trajectory is not None and "echo one" in bench.artifact(failed, "events.jsonl")

@@ -11,6 +11,7 @@ import pytest
 
 from tests.agents.kit import DONE, AgentBench, bash
 from weigh.define.harness import apply_overrides, load_harness
+from weigh.execute.sandboxes.cgroup import cgroup_parents
 from weigh.execute.sandboxes.folder import home
 from weigh.pipeline.request import Planned, Setting
 from weigh.pipeline.run import run
@@ -49,6 +50,36 @@ def test_every_limit_ends_the_agent_and_keeps_what_it_did(bench: AgentBench, pi:
         assert made == [str(n) for n in range(1, len(made) + 1)]
         assert len(made) == (2 if name == "tool_calls" else turns)
         assert '"type":"session"' in bench.artifact(trial, "session.jsonl")
+
+
+def test_limits_of_the_sandbox_end_the_agent_too(bench: AgentBench, pi: str) -> None:
+    settings = [limited("disk", "sandbox_options.disk_mb=40"), limited("files", "sandbox_options.files=2000")]
+    if "memory" in cgroup_parents():  # else each process has its own share, and the agent says how it failed
+        settings.append(limited("memory", "sandbox_options.memory_mb=100"))
+    fill = "mkdir d && cd d && seq 3000 | xargs touch; head -c 60000000 /dev/zero > big; sleep 20"
+    bench.run({"fill": [bash(fill)]}, settings=settings)
+    trials = {t.arm.rpartition("/")[2]: t for t in bench.trials()}
+    assert {name: t.status for name, t in trials.items()} == {name: f"limit:{name}" for name in trials}
+    assert len(trials) == len(settings)
+    for name in ("disk", "files"):
+        assert trials[name].scores["substring"].value == 0.0
+        assert '"type":"session"' in bench.artifact(trials[name], "session.jsonl")
+        assert "seq 3000" in bench.artifact(trials[name], "events.jsonl")
+
+
+def test_giving_up_and_refusing_are_outcomes(bench: AgentBench, pi: str) -> None:
+    gives = {"text": "I cannot complete this task with the tools I have."}
+    turns = {
+        "gives": [bash("false"), gives],
+        "right": [{"text": "I cannot complete all of it, but this is done."}],
+        "refuses": [bash("true"), {"finish": "content_filter"}],
+    }
+    trials = bench.run(turns)
+    assert {k: t.status for k, t in trials.items()} == {"gives": "gave-up", "right": "ok", "refuses": "refused"}
+    assert {k: t.scores["substring"].value for k, t in trials.items()} == {"gives": 0.0, "right": 1.0, "refuses": 0.0}
+    assert {k: t.scores["marker:gave-up"].value for k, t in trials.items()} == {
+        "gives": 1.0, "right": 1.0, "refuses": 0.0,
+    }  # fmt: skip
 
 
 def test_a_deadline_covers_silence_and_the_whole_tree(
@@ -105,17 +136,21 @@ class Chatty(AgentScaffold):
 
 class Broken(AgentScaffold):
     def __init__(self): super().__init__(changed(unknown))
+
+class Silent(AgentScaffold):
+    def __init__(self): super().__init__(changed(lambda launch: msgspec.structs.replace(launch, command=("true",))))
 """
 
 
 def test_an_agent_that_fails_or_cannot_be_read_is_a_failure_with_its_output_kept(bench: AgentBench, pi: str) -> None:
     own = bench.folder / "own.py"
     own.write_text(OWN)
-    settings = [limited(name, f"scaffold={own}:{name}") for name in ("Chatty", "Broken")]
+    settings = [limited(name, f"scaffold={own}:{name}") for name in ("Chatty", "Broken", "Silent")]
     bench.run({"fine": [DONE]}, settings=settings, concurrency=2)
     trials = {t.arm.rpartition("/")[2]: t for t in bench.trials()}
-    chatty, broken = trials["Chatty"], trials["Broken"]
-    assert chatty.status == broken.status == "error"
+    chatty, broken, silent = trials["Chatty"], trials["Broken"], trials["Silent"]
+    assert chatty.status == broken.status == silent.status == "error"
+    assert silent.error is not None and (silent.error.kind, silent.error.code) == ("agent", "silent")
     assert chatty.error is not None and (chatty.error.kind, chatty.error.code) == ("agent", "stream")
     assert "Loading 3 plug-ins" in chatty.error.message
     raw = bench.artifact(chatty, "events.jsonl")

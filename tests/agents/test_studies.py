@@ -187,6 +187,119 @@ def test_several_agents_are_counted_alike_and_compared(study: Path, capsys: pyte
     assert re.search(r"greet\.tell\s+match\s+1\s+100\.0\s+100\.0\s+\+0\.0", said), said
 
 
+LOOKS = """
+import pathlib
+from weigh.records.request import Output, ToolCall
+from weigh.records.usage import Usage
+
+HERE = pathlib.Path(__file__).parent
+TURNS = [
+    [("read", {"path": "nowhere-in-files.md"})],
+    [("bash", {"command": "ls -A; cat *.md 2>/dev/null; echo $HINT; greet Ada IN-COMMANDS-AND-RESULTS"})],
+    [("write", {"path": "run.py", "content": "import greet  # IN-CODE"}), ("greet", {"who": "IN-CALLS"})],
+    [("read", {"path": "run.py"})],
+]
+
+def text(message):
+    return message.content if isinstance(message.content, str) else "".join(p.get("text", "") for p in message.content)
+
+def answer(request):
+    turn = sum(m.role == "assistant" for m in request.messages)
+    usage = Usage(new=100 + turn, generated=5, calls=1)
+    if turn < len(TURNS):
+        calls = tuple(ToolCall(id=f"c{turn}{i}", name=n, arguments=a) for i, (n, a) in enumerate(TURNS[turn]))
+        return Output(tool_calls=calls, usage=usage, finish_reason="tool_calls")
+    system = "".join(text(m) for m in request.messages if m.role == "system")
+    told = [name for name in ("Read NOTES.md.", "<name>greet</name>") if name in system]
+    return Output(text=f"It says hello Ada, IN-ANSWER. Told: {told}", usage=usage)
+"""
+
+MARKERS = """
+markers:
+  m-commands: {pattern: '^ls .*IN-COMMANDS', scope: commands}
+  m-code: {pattern: '^import greet  # IN-CODE', scope: code}
+  m-files: {pattern: 'nowhere-in-files.md$', scope: files}
+  m-calls: {pattern: '^greet .*IN-CALLS', scope: calls}
+  m-results: {pattern: '^hello Ada$', scope: results}
+  m-answer: {pattern: 'IN-ANSWER', scope: answer}
+  m-any: 'IN-CALLS'
+  m-elsewhere: {pattern: 'IN-ANSWER|IN-CALLS', scope: results}
+  m-own: {predicate: "made.py:wrote"}
+"""
+
+
+def test_tiers_and_markers_and_a_replay_that_judges_anew(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = study.parent
+    text = study.read_text().replace(f"[{', '.join(AGENTS)}]", "[pi]").replace("[bare]", "[bare, clone, skill, notes]")
+    study.write_text(text)
+    profile = folder / "profile.yaml"
+    profile.write_text(profile.read_text() + MARKERS)
+    made = folder / "made.py"
+    made.write_text(
+        made.read_text() + "\ndef wrote(trajectory):\n    return any(s.tool_calls for s in trajectory.steps)\n"
+    )
+    (folder / "answers.py").write_text(LOOKS)
+    assert main(["study", "run", str(study), "-q", "-t", "tell", "-o", "record=true"]) == 0
+    capsys.readouterr()
+    first = {t.arm.rpartition("/")[2]: t for t in trials(study)}
+    assert {tier: (t.status, t.scores["match"].value) for tier, t in first.items()} == dict.fromkeys(
+        ("bare", "clone", "skill", "notes"), ("ok", 1.0)
+    )
+    seen = {tier: _seen(t) for tier, t in first.items()}
+    assert {tier for tier, said in seen.items() if "greet greets" in said} == {"clone"}  # its README.md
+    assert {tier for tier, said in seen.items() if "try --shout" in said} == {"notes"}
+    assert not any(".git\n" in said for said in seen.values())
+    told = {tier: t.output.text.partition("Told: ")[2] for tier, t in first.items() if t.output}
+    assert told == {"bare": "[]", "clone": "[]", "skill": "['<name>greet</name>']", "notes": "['Read NOTES.md.']"}
+    fired = {"cli", "error-recovered", "imports", "m-answer", "m-any", "m-calls", "m-code", "m-commands", "m-files",
+             "m-own", "m-results", "unregistered-call"}  # fmt: skip
+    for trial in first.values():
+        assert {
+            n.removeprefix("marker:") for n, s in trial.scores.items() if n.startswith("marker:") and s.value
+        } == fired
+        assert trial.scores["marker:m-elsewhere"].value == 0.0
+
+    # From here on there is no model.
+    (folder / "answers.py").write_text("def answer(request):\n    raise RuntimeError('a model was asked')\n")
+    part = ["study", "run", str(study), "-q", "-t", "tell", "--only", "tier=skill"]
+    assert main([*part, "--replay"]) == 0
+    (again,) = trials(study, "store-replay")
+    assert _went(again) == _went(first["skill"])
+    # A way of judging that has to look at what the agent left: only a replay can tell.
+    text = profile.read_text()
+    target = "    target: hello Ada\n"
+    judged = '    score: {by: state, files: [{path: run.py, contains: "import greet"}], command: "! test -e out.txt"}\n'
+    assert text.count(target) == 1
+    profile.write_text(text.replace(target, target + judged))
+    assert main([*part, "--replay", f"{Store(folder / 'store').runs()[0].id}::match=sequence"]) == 0
+    assert "1 run, 0 reused" in capsys.readouterr().err
+    (judged_anew,) = [t for t in trials(study, "store-replay") if t.id != again.id]
+    assert judged_anew.scores["match"].value == 1.0
+    assert "files" in str(judged_anew.scores["match"].explanation) + str(judged_anew.scores["match"].metadata)
+    # One that looks at the answer alone judges what is stored, and asks no model that could be asked again.
+    (folder / "answers.py").write_text(LOOKS)
+    profile.write_text(text.replace(target, target + "    score: {by: regex, pattern: 'Told: ..<name>'}\n"))
+    assert main(part[:-2]) == 0
+    assert "0 run, 4 reused" in capsys.readouterr().err
+    assert {t.arm.rpartition("/")[2]: t.scores["match"].value for t in trials(study)} == {
+        "bare": 0.0, "clone": 0.0, "skill": 1.0, "notes": 0.0,
+    }  # fmt: skip
+
+
+def _seen(trial: Trial) -> str:
+    assert trial.trajectory is not None
+    return "\n".join(o.content for s in trial.trajectory.steps for o in s.observations)
+
+
+def _went(trial: Trial) -> Any:
+    """A trial without its times and its id."""
+    assert trial.trajectory is not None
+    steps = [(s.source, s.message, s.tool_calls, s.usage, [(o.tool, o.content, o.is_error) for o in s.observations])
+             for s in trial.trajectory.steps]  # fmt: skip
+    scores = {name: (s.value, s.explanation) for name, s in trial.scores.items()}
+    return trial.status, steps, trial.output, trial.usage, scores, trial.trajectory.metadata["agent"]
+
+
 # What runs on this machine
 
 

@@ -41,9 +41,10 @@ def add_part(parser: argparse.ArgumentParser) -> None:
         help="change one setting of every agent's harness, e.g. limits.seconds=60; repeatable",
     )  # fmt: skip
     how.add_argument(
-        "--replay", nargs="?", const="", default=None, metavar="RUN",
+        "--replay", nargs="?", const="", default=None, metavar="RUN[::HOW]",
         help="answer from the recordings of a run of this study (default: its newest) instead of asking models; "
-        "what comes of it goes to a store of its own, STORE-replay. Record a run with -o record=true",
+        "::match=sequence where prompts hold something volatile. What comes of it goes to a store of its own, "
+        "STORE-replay. Record a run with -o record=true",
     )  # fmt: skip
     how.add_argument("--concurrency", type=int, metavar="N", help="trials in flight (default: the provider's own)")
     how.add_argument("--store", metavar="DIR", default=None, help="where runs are kept (default: as the study says)")

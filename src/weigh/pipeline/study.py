@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from weigh.define.harness import PRESETS, Harness, apply_overrides, load_harness, merge_harness
-from weigh.define.spec import join_options, parse_model
+from weigh.define.spec import join_options, parse_model, parse_options
 from weigh.define.study import Study, StudyAgent, StudyCompare, StudyModel
 from weigh.execute.stop import StopSignal
 from weigh.pipeline.acting import together
@@ -40,7 +40,8 @@ class StudyChanges(msgspec.Struct, frozen=True, kw_only=True):
         overrides: `key=value` changes of every harness (`-o`).
         sandbox: Where commands run.
         concurrency: Trials in flight.
-        replay: Answer from the recordings of this run instead of asking models; empty is the study's newest run.
+        replay: Answer from the recordings of this run instead of asking models; empty is the study's newest run. How
+            follows after `::`, as in a model's spec (`::match=sequence`).
         store: Instead of the study's.
         dry_run: Plan and stop.
         force: Run again what is done.
@@ -251,8 +252,9 @@ def _request(
         profile.task_name(n) for n in choose_tasks([e for e in entries if e.name in names], changes.tasks, "-t")
     )
     store = changes.store or study.store
-    replayed = None if changes.replay is None else Store(store).find(changes.replay or study.name)
-    models = [model.spec if replayed is None else _replayed(model, store, replayed) for model in study.models]
+    recorded, _, how = (changes.replay or "").partition("::")
+    replayed = None if changes.replay is None else Store(store).find(recorded or study.name)
+    models = [model.spec if replayed is None else _replayed(model, store, replayed, how) for model in study.models]
     return RunRequest(
         models=tuple(models),
         tasks=(study.name,),
@@ -281,11 +283,12 @@ def _request(
     )
 
 
-def _replayed(model: StudyModel, store: str, run: Run) -> str:
+def _replayed(model: StudyModel, store: str, run: Run, how: str) -> str:
     """The spec of what answers in a model's place: its recordings in a run of the study."""
+    asked = parse_options(how, f"--replay ::{how}") if how else {}
     spec = parse_model(model.spec)
     known = {"label": spec.label or spec.name, "model": spec.label or spec.name, "size": spec.size}
-    options = join_options({key: value for key, value in known.items() if value is not None})
+    options = join_options({**asked, **{key: value for key, value in known.items() if value is not None}})
     return f"replay/{Path(store) / 'runs' / run.id}::{options}"
 
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from weigh.execute.limits import LimitReached
+from weigh.execute.stop import Abandoned
 from weigh.protocols import Capability, ScaffoldContext
 from weigh.records.errors import Error, Failure
 from weigh.records.request import ChatRequest, LoglikelihoodRequest, Output, Request, SamplingParams
@@ -39,6 +41,7 @@ class AgentCalls:
 
     Attributes:
         failure: What ended the trial from the provider's side; `failed` is set with it.
+        bug: What the provider raised that is no failure, for the trial to raise again; `failed` is set with it.
         answers: In order.
         tools: Names of the tools that the agent offered the model, in any of its requests.
         secret: Left out of requests: the trial's token.
@@ -55,6 +58,7 @@ class AgentCalls:
         self.secret = ""
         self.tools: set[str] = set()
         self.failure: Error | None = None
+        self.bug: Exception | None = None
         self.failed = asyncio.Event()
 
     async def __aenter__(self) -> AgentCalls:
@@ -88,6 +92,12 @@ class AgentCalls:
                 self.failure = self.failure or failure.error
                 self.failed.set()
             raise
+        except (LimitReached, Abandoned):
+            raise
+        except Exception as bug:  # raised again by the trial, which it would not reach through the agent
+            self.bug = self.bug or bug
+            self.failed.set()
+            raise Failure(Error(kind="internal", code="exception", message=type(bug).__name__)) from bug
         self.answers.append(Answered(output, began, max(0.0, self._context.seconds - began)))
         self._context.count_calls(len(output.tool_calls))
         return output

@@ -16,6 +16,7 @@ from weigh.execute.gateway.session import GatewayBudget, Session
 from weigh.execute.program import SOCKET
 from weigh.execute.retry import ONCE
 from weigh.execute.scaffolds.agent_calls import HIDDEN, AgentCalls
+from weigh.execute.scaffolds.conversation import REFUSED
 from weigh.execute.venvs import base_python
 from weigh.protocols import ExecResult, Sandbox, ScaffoldContext
 from weigh.records.errors import Error, Failure
@@ -90,6 +91,8 @@ class AgentTrial:
             await self._keep()
         if self.session.ended is not None:
             raise self.session.ended
+        if self._calls.bug is not None:
+            raise self._calls.bug
         if self._calls.failure is not None:
             raise Failure(self._calls.failure)
         return self._conclude(ended)
@@ -182,15 +185,16 @@ class AgentTrial:
 
     def _conclude(self, ended: ExecResult | None) -> Trajectory:
         """What came of a program that ended while its calls were still answered, or that spent the session's budget."""
-        reader, context = self._reader, self._context
+        reader, context, last = self._reader, self._context, self._calls.last
         stop = self.session.spent
         if stop is None:
             assert ended is not None
             if ended.limit is not None and not reader.finished:
                 stop = f"limit:{ended.limit}"
+            elif last is not None and last.finish_reason in REFUSED and not last.tool_calls:
+                stop = "refused"  # agents take it for an error of the model's server
             else:
                 self._check(ended)
-        last = self._calls.last
         return Trajectory(
             request=self._request,
             output=Output(
