@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
+from tests.report.kit import study
 from weigh.pipeline.live_feed import LiveReport
 from weigh.pipeline.results import summarize
+from weigh.report.live import Live
+from weigh.report.server import Server
+from weigh.report.site import live_assets
 from weigh.store.layout import Store
 
 WEIGH = [sys.executable, "-m", "weigh"]
@@ -137,6 +145,62 @@ def test_it_is_right_while_a_run_grows_and_keeps_what_was_chosen(folder: Path, b
         page.wait_for_selector("text=<img src=x onerror=alert(1)>")
         assert not wrong, wrong
         page.close()
+
+
+class Going(LiveReport):
+    """A run of which one more trial might come at any time."""
+
+    running = True
+
+
+@contextmanager
+def served(report: LiveReport) -> Iterator[str]:
+    """The address of a viewer in a thread of its own: a browser that a test drives keeps a loop in the main one."""
+    address: Future[str] = Future()
+    over = threading.Event()
+
+    async def serve() -> None:
+        live = Live(report)
+        await live.start()
+        async with Server(live, live_assets("weigh")) as server:
+            address.set_result(server.url)
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        yield address.result(30)
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_comparisons_come_when_they_are_looked_at(tmp_path: Path, browser: Any) -> None:
+    store = Store(tmp_path / "store")
+    study(store, questions=8)
+    whole = json.loads(LiveReport(store, ()).build(None))
+    with served(Going(store, ())) as address:
+        page = browser.new_page()
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(f"{address}#view=compare&a=0&b=3")
+        page.wait_for_selector("[aria-label='The paired comparison']")
+        index = fetch(address + "api/index")
+        assert list(index["matrix"]) == [""] and len(index["wishes"]) == 1
+        page.select_option("label:has-text('by') select >> nth=0", "tokens")
+        page.select_option("label:has-text('confidence') select", "0.9")
+        page.wait_for_selector("text='90 % of it'")
+        made = index_of(address, level="0.9", metric="tokens")
+        place, other = made["pairs"]["0,3"]["tokens"]["0.9|exclude"], whole["pairs"]["0,3"]["tokens"]["0.9|exclude"]
+        assert made["blocks"][place] == whole["blocks"][other], "the same numbers"
+        page.goto(f"{address}#view=compare&a=0&b=3&by=marker:cli")
+        page.wait_for_selector("[aria-label='Trials by the path they took']")
+        assert not wrong, wrong
+        page.close()
+
+
+def index_of(address: str, **wish: str) -> Any:
+    return fetch(f"{address}api/index?{urlencode(wish)}")
 
 
 def test_what_it_knows_without_a_page(folder: Path) -> None:

@@ -95,6 +95,21 @@ def test_sides_may_be_all_arms_of_one_tier(opened: Opened, store: Store) -> None
     assert all(cell in text for cell in row if cell != "-")
 
 
+def test_questions_shared_by_every_arm_of_two_tiers(opened: Opened, store: Store) -> None:
+    page = opened.go(view="compare")
+    names = page.eval_on_selector_all("#main label:has-text('A') option", OPTIONS)
+    at = {text.split(" (")[0]: value for value, text in names}
+    page = opened.go(view="compare", a=at["tier=bare"], b=at["tier=skill"], shared=1)
+    command = page.inner_text("#command").replace("'", "").split()
+    assert command[-1] == "--shared"
+    text = told(*command[1:], "--store", str(store.path))
+    shown = rows(page, "The paired comparison")
+    assert shown[0][2] == "46"  # one question failed for one model, and is left out for both
+    for row in shown:
+        line = next(line for line in text.splitlines() if line.startswith(f"{row[0]} "))
+        assert all(cell in line for cell in row if cell != "-"), (row, line)
+
+
 def test_what_the_skill_changed_is_asked_for_each_size(opened: Opened, store: Store) -> None:
     page = opened.go(view="compare")
     names = page.eval_on_selector_all("#main label:has-text('A') option", OPTIONS)

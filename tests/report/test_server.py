@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +14,7 @@ import aiohttp
 import pytest
 
 from weigh.records.errors import DefinitionError, StoreError
+from weigh.records.wish import Wish
 from weigh.report.live import Live
 from weigh.report.server import Server, is_loopback
 
@@ -27,6 +29,9 @@ class Scripted:
         self.number = 0
         self.looked = 0
         self.fails = False
+        self.wished: list[Sequence[Wish] | None] = []
+        self.begun = threading.Event()
+        self.busy: threading.Event | None = None
         self._seen = -1
 
     def look(self) -> bool:
@@ -39,7 +44,11 @@ class Scripted:
     def progress(self) -> dict[str, Any]:
         return {"done": self.number}
 
-    def build(self) -> bytes:
+    def build(self, wishes: Sequence[Wish] | None) -> bytes:
+        self.wished.append(wishes)
+        if self.busy is not None:
+            self.begun.set()
+            self.busy.wait(10)
         return json.dumps({"number": self.number}).encode()
 
     def record(self, trial: str) -> bytes | None:
@@ -169,6 +178,43 @@ async def test_nothing_is_done_while_nobody_watches() -> None:
         while (await asyncio.wait_for(anext(seen), 5))["progress"] != {"done": 5}:
             pass
         await seen.aclose()
+
+
+async def test_only_what_is_looked_at_is_compared_while_a_run_goes_on_and_everything_when_it_has_ended() -> None:
+    source = Scripted()
+    async with serving(source, rebuild_every=0.05) as (server, client):
+        assert source.wished == [(Wish(),)]
+        await client.get("/api/index")
+        assert len(source.wished) == 1, "that is there already"
+        answer = await client.get("/api/index?metric=tokens&level=0.9&shared=1&by=kind&errors=zero")
+        wish = Wish(metric="tokens", level="0.9", shared=True, by="kind", errors="zero")
+        assert set(source.wished[-1] or ()) == {Wish(), wish} and answer.headers["X-Weigh-Version"] == "2"
+        seen = events(client)
+        await anext(seen)
+        for number in range(1, 5):
+            source.number = number
+            while server.live.version < 2 + number:
+                await asyncio.wait_for(anext(seen), 5)
+            await client.get("/api/index?metric=tokens&level=0.9&shared=1&by=kind&errors=zero")
+        assert source.wished[-1] == (wish,), "nobody asks for the first one any more"
+        source.running = False
+        while server.live.made is not None:
+            await asyncio.wait_for(anext(seen), 5)
+        builds = len(source.wished)
+        await client.get("/api/index?metric=turns")
+        assert source.wished[-1] is None and len(source.wished) == builds
+        await seen.aclose()
+
+
+async def test_a_trial_can_be_read_while_everything_is_computed() -> None:
+    source = Scripted()
+    async with serving(source) as (_, client):
+        source.busy = threading.Event()
+        waiting = asyncio.create_task(client.get("/api/index?metric=tokens"))
+        assert await asyncio.to_thread(source.begun.wait, 5)
+        assert (await asyncio.wait_for(client.get("/api/trial/t1"), 2)).status == 200 and not waiting.done()
+        source.busy.set()
+        assert (await waiting).status == 200
 
 
 async def test_a_failure_is_told_and_tried_again() -> None:

@@ -11,6 +11,7 @@ from weigh.pipeline.axis import trend_members
 from weigh.pipeline.payload import build_payload
 from weigh.records.errors import StoreError
 from weigh.records.trial import join_spec
+from weigh.records.wish import Wish
 from weigh.store.follow import Follower
 from weigh.store.layout import RunFolder, Store
 
@@ -117,9 +118,13 @@ class Feed:
 class LiveReport(Feed):
     """The same with everything that a report shows, computed when asked for."""
 
-    def build(self) -> bytes:
-        """The payload of the page as JSON; whole trials come one by one, by `record`."""
-        return build_payload(self._store, self._words, traces="none").index
+    def build(self, wishes: Sequence[Wish] | None = None) -> bytes:
+        """The payload of the page as JSON; whole trials come one by one, by `record`. May run beside the others.
+
+        Args:
+            wishes: The comparisons that somebody looks at; None for all of them.
+        """
+        return build_payload(self._store, self._words, traces="none", wishes=wishes).index
 
 
 def _expected(folder: RunFolder) -> dict[str, int]:

@@ -16,7 +16,7 @@ from weigh.pipeline.path_rows import path_notes
 from weigh.pipeline.paths import PREFIX
 from weigh.pipeline.payload_costs import cost_rows, marker_names
 from weigh.pipeline.payload_fronts import front_rows
-from weigh.pipeline.payload_grid import ERRORS, LEVELS, Blocks
+from weigh.pipeline.payload_grid import ERRORS, LEVELS, Blocks, Grid, grid_of
 from weigh.pipeline.payload_interactions import interaction_blocks
 from weigh.pipeline.payload_numbers import matrix_blocks, metrics_of, pair_blocks, result_blocks, subgroup_fields
 from weigh.pipeline.payload_paths import path_blocks
@@ -25,6 +25,7 @@ from weigh.pipeline.payload_trials import Chunk, Traces, collect_trials
 from weigh.pipeline.report_source import CachedDataset, Source, comparables, find_source, open_source, pairs_of
 from weigh.pipeline.results import arm_totals
 from weigh.records.plain import plain
+from weigh.records.wish import Wish
 from weigh.store.layout import Store
 
 FORMAT = 1
@@ -51,23 +52,28 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     arms: int
 
 
-def build_payload(store: Store, words: Sequence[str] = (), *, traces: Traces = "all", title: str = "") -> Payload:
+def build_payload(
+    store: Store, words: Sequence[str] = (), *, traces: Traces = "all", title: str = "",
+    wishes: Sequence[Wish] | None = None,
+) -> Payload:  # fmt: skip
     """Read and compute everything about the arms that words name (the latest run without words).
 
     Args:
         traces: Whose records go into chunks: of all trials, of those that failed or gave no answer, of none.
+        wishes: The only comparisons to compute, for a page that is renewed while a run goes on; None for all.
 
     Raises:
         StoreError, DefinitionError: As `resolve_sides`; trials cannot be read.
     """
     source = find_source(store, words)
     with open_source(store, source) as data:
-        return _build(store, data, source, words, traces, title)
+        return _build(store, data, source, words, traces, title, wishes)
 
 
 def _build(
-    store: Store, data: CachedDataset, source: Source, words: Sequence[str], traces: Traces, title: str
-) -> Payload:
+    store: Store, data: CachedDataset, source: Source, words: Sequence[str], traces: Traces, title: str,
+    wishes: Sequence[Wish] | None,
+) -> Payload:  # fmt: skip
     title = title or " · ".join(dict.fromkeys(run.name for run in source.runs))
     tasks = task_rows(source)
     specs = [task["spec"] for task in tasks]
@@ -82,7 +88,8 @@ def _build(
     sides = comparables(source)
     pairs, left_out = pairs_of(source, sides, MOST_PAIRS)
     fields = subgroup_fields(trials.instances, specs)
-    results = result_blocks(data, source, totals, blocks, failed)
+    results = result_blocks(data, source, totals, blocks, Grid(failed=failed))
+    grid = grid_of(failed, wishes)
     prices = [m["name"] for m in metrics if m["cost"]]
     costs = cost_rows(data, source, specs, prices, markers)
     value = {
@@ -108,13 +115,14 @@ def _build(
         "costs": costs,
         "fronts": front_rows(results, blocks, costs, specs, prices),
         "sides": [{"label": s.label, "word": s.word, "arms": list(s.arms), "axis": s.axis} for s in sides],
-        "pairs": pair_blocks(store, data, sides, pairs, names, fields, blocks, failed),
-        "interactions": interaction_blocks(store, data, source, sides, pairs, blocks, failed),
+        "pairs": pair_blocks(store, data, sides, pairs, names, fields, blocks, grid),
+        "interactions": interaction_blocks(store, data, source, sides, pairs, blocks, grid),
         "pairs_left_out": left_out,
-        "paths": path_blocks(data, sides, markers, blocks, failed),
+        "paths": path_blocks(data, sides, markers, blocks, grid),
         "path_notes": {marker: path_notes(marker.removeprefix(PREFIX)) for marker in markers},
         "fields": {name: list(own) for name, own in fields.items()},
-        "matrix": matrix_blocks(store, data, source, names, blocks, failed),
+        "matrix": matrix_blocks(store, data, source, names, blocks, grid),
+        "wishes": None if wishes is None else [msgspec.to_builtins(wish) for wish in wishes],
         "runs": run_rows(store, source),
         "coverage": coverage_rows(store, data, source),
         "trials": trials.columns,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from weigh.pipeline.questions import Errors
 from weigh.records.plain import plain
+from weigh.records.wish import Wish
 
 LEVELS = (0.9, 0.95, 0.99)
 ERRORS: tuple[Errors, ...] = ("exclude", "zero")
@@ -31,12 +32,56 @@ class Lens(msgspec.Struct, frozen=True, kw_only=True):
         return round(1 - self.level, 10)
 
 
-def lenses(failed: bool) -> Iterator[tuple[Lens, Lens]]:
-    """Every lens with the one whose numbers it has: without failed trials it does not matter how they count."""
-    for level in LEVELS:
-        for errors in ERRORS:
-            made = Lens(level=level, errors=errors)
-            yield made, made if failed else Lens(level=level, errors="exclude")
+class Grid(msgspec.Struct, frozen=True, kw_only=True):
+    """What is computed of comparisons: everything, or what somebody looks at while a run goes on.
+
+    Attributes:
+        failed: Whether any trial failed; without, it does not matter how failed ones count.
+        levels, errors: Of the lenses.
+        metrics: Names (empty for each task's first); None for all.
+        shared: Whether also for the questions that all arms have.
+        splits: Metadata fields and markers to split by; None for all.
+    """
+
+    failed: bool
+    levels: tuple[float, ...] = LEVELS
+    errors: tuple[Errors, ...] = ERRORS
+    metrics: frozenset[str] | None = None
+    shared: bool = True
+    splits: frozenset[str] | None = None
+
+    def lenses(self, matters: bool = True) -> Iterator[tuple[Lens, Lens]]:
+        """Every lens with the one whose numbers it has.
+
+        Args:
+            matters: Whether it matters for these numbers how failed trials count (for costs it does not).
+        """
+        for level in self.levels:
+            for errors in self.errors:
+                made = Lens(level=level, errors=errors)
+                yield made, made if self.failed and matters else Lens(level=level, errors="exclude")
+
+    def has_metric(self, name: str | None) -> bool:
+        """Whether arms are compared by a metric (None for each task's first)."""
+        return self.metrics is None or (name or "") in self.metrics
+
+    def has_split(self, name: str) -> bool:
+        """Whether comparisons are split by a field or marker."""
+        return self.splits is None or name in self.splits
+
+
+def grid_of(failed: bool, wishes: Sequence[Wish] | None) -> Grid:
+    """The grid that fulfils some wishes; all of it for None."""
+    if wishes is None:
+        return Grid(failed=failed)
+    return Grid(
+        failed=failed,
+        levels=tuple(level for level in LEVELS if any(w.level == f"{level:g}" for w in wishes)),
+        errors=tuple(errors for errors in ERRORS if any(w.errors == errors for w in wishes)),
+        metrics=frozenset(w.metric for w in wishes),
+        shared=any(w.shared for w in wishes),
+        splits=frozenset(w.by for w in wishes),
+    )
 
 
 class Blocks:

@@ -8,7 +8,7 @@ from typing import Any
 from weigh.pipeline.compare import Options
 from weigh.pipeline.interaction import compare_along
 from weigh.pipeline.interaction_rows import interaction_cells, interaction_notes
-from weigh.pipeline.payload_grid import Blocks, Lens, lenses
+from weigh.pipeline.payload_grid import Blocks, Grid, Lens
 from weigh.pipeline.report_source import CachedDataset, Comparable, Source
 from weigh.records.errors import DefinitionError
 from weigh.store.layout import Store
@@ -16,14 +16,14 @@ from weigh.store.layout import Store
 
 def interaction_blocks(
     store: Store, data: CachedDataset, source: Source, sides: Sequence[Comparable], pairs: Sequence[tuple[int, int]],
-    blocks: Blocks, failed: bool,
+    blocks: Blocks, grid: Grid,
 ) -> dict[str, dict[str, dict[str, int]]]:  # fmt: skip
     """By pair of sides that are values of an axis, then the further axis, then lens; scores only.
 
     A pair that has no level in common with another, or none twice, has no entry: there is nothing to ask.
     """
     found: dict[str, dict[str, dict[str, int]]] = {}
-    for i, j in pairs:
+    for i, j in pairs if grid.has_metric(None) else ():
         a, b = sides[i], sides[j]
         if a.axis is None:
             continue
@@ -33,7 +33,7 @@ def interaction_blocks(
             if axis.name == a.axis or len(set(axis.values)) < 2 or not _crossed(axis.arms, a, b):
                 continue
             of_axis: dict[str, int] = {}
-            for lens, same in lenses(failed):
+            for lens, same in grid.lenses():
                 if same.key not in of_axis:
                     made = _along(store, data, a, b, axis.name, same)
                     if made is None:

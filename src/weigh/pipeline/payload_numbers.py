@@ -13,7 +13,7 @@ from weigh.pipeline.compare_rows import cells, flat_rows, percent, plain, points
 from weigh.pipeline.conclusion import conclude, is_proportion
 from weigh.pipeline.matrix import MatrixReport, MatrixRow, compare_many
 from weigh.pipeline.matrix_rows import matrix_rows
-from weigh.pipeline.payload_grid import Blocks, Lens, lenses
+from weigh.pipeline.payload_grid import Blocks, Grid, Lens
 from weigh.pipeline.report_source import CachedDataset, Comparable, Source
 from weigh.pipeline.result_rows import summary_rows
 from weigh.pipeline.results import Totals, arm_questions, summarize_run
@@ -32,12 +32,12 @@ RESULT = ("task", "metric", "suite", "n", "epochs", "score", "low", "high", "low
 
 
 def result_blocks(
-    data: CachedDataset, source: Source, totals: Mapping[str, Totals], blocks: Blocks, failed: bool
+    data: CachedDataset, source: Source, totals: Mapping[str, Totals], blocks: Blocks, grid: Grid
 ) -> dict[str, int]:
     """Rows of `weigh results --metrics`, by lens, once for all questions and once (`|shared`) for those of all arms."""
     arms = {(m.run.id, m.arm.id): i for i, m in enumerate(source.members)}
     found: dict[str, int] = {}
-    for lens, same in lenses(failed):
+    for lens, same in grid.lenses():
         if same.key in found:
             found |= {lens.key: found[same.key], f"{lens.key}|shared": found[f"{same.key}|shared"]}
             continue
@@ -84,17 +84,23 @@ def pair_blocks(
     metrics: Sequence[str | None],
     fields: Mapping[str, tuple[str, ...]],
     blocks: Blocks,
-    failed: bool,
+    grid: Grid,
 ) -> dict[str, dict[str, dict[str, int]]]:
     """Comparisons of two sides: by pair (`i,j`), then metric (empty for each task's first), then lens.
 
     Args:
         fields: Metadata fields that make subgroups, with the tasks that have them; under `lens|by:FIELD`.
+        grid: What to compute.
     """
+
+    split = {name: tasks for name, tasks in fields.items() if grid.has_split(name)}
 
     def compared(pair: tuple[int, int]) -> dict[str, dict[str, Any]]:
         a, b = (sides[place] for place in pair)
-        return {m or "": _lenses(store, data, a, b, m, fields if m is None else {}, failed) for m in metrics}
+        return {
+            m or "": _lenses(store, data, a, b, m, split if m is None else {}, grid)
+            for m in metrics if grid.has_metric(m)
+        }  # fmt: skip
 
     # The first lens of equal numbers is where the others point, so a block is made once.
     return {
@@ -105,26 +111,32 @@ def pair_blocks(
 
 def _lenses(
     store: Store, data: CachedDataset, a: Comparable, b: Comparable, metric: str | None,
-    fields: Mapping[str, tuple[str, ...]], failed: bool,
+    fields: Mapping[str, tuple[str, ...]], grid: Grid,
 ) -> dict[str, Any]:  # fmt: skip
-    """One pair by one metric, by lens."""
+    """One pair by one metric, by lens; sides of several arms also for the questions that every one has (`|shared`)."""
     found: dict[str, Any] = {}
-    for lens, same in lenses(failed and metric not in COSTS):
+    whole: set[str] = set()
+    for lens, same in grid.lenses(metric not in COSTS):
         if same.key not in found:
-            found[same.key] = _pair(store, data, a, b, metric, same)
+            made = found[same.key] = _pair(store, data, a, b, same, metric=metric)
             for field, tasks in fields.items():
-                found[f"{same.key}|by:{field}"] = _pair(store, data, a, b, None, same, field, tasks)
+                found[f"{same.key}|by:{field}"] = _pair(store, data, a, b, same, by=field, tasks=tasks)
+            if a.axis is not None and grid.shared:
+                alike = same.errors in whole
+                shared = made if alike else _pair(store, data, a, b, same, metric=metric, shared=True)
+                found[f"{same.key}|shared"] = shared
+                if shared.get("rows") == made.get("rows"):
+                    whole.add(same.errors)  # every question is in every context, whatever the level
         if lens is not same:
             found |= {lens.key + key.removeprefix(same.key): found[key]
-                      for key in [same.key, *(f"{same.key}|by:{field}" for field in fields)]}  # fmt: skip
+                      for key in list(found) if key.startswith(same.key)}  # fmt: skip
     return found
 
 
 def _pair(
-    store: Store, data: CachedDataset, a: Comparable, b: Comparable, metric: str | None, lens: Lens,
-    by: str | None = None, tasks: tuple[str, ...] = (),
+    store: Store, data: CachedDataset, a: Comparable, b: Comparable, lens: Lens, **more: Any
 ) -> dict[str, Any]:  # fmt: skip
-    options = Options(metric=metric, alpha=lens.alpha, errors=lens.errors, bootstrap=False, by=by, tasks=tasks)
+    options = Options(alpha=lens.alpha, errors=lens.errors, bootstrap=False, **more)
     try:
         report = compare_sides(store, data, a.side, b.side, options)
     except DefinitionError as error:
@@ -143,24 +155,27 @@ def pair_block(report: Report) -> dict[str, Any]:
 
 
 def matrix_blocks(
-    store: Store, data: CachedDataset, source: Source, metrics: Sequence[str | None], blocks: Blocks, failed: bool
+    store: Store, data: CachedDataset, source: Source, metrics: Sequence[str | None], blocks: Blocks, grid: Grid
 ) -> dict[str, dict[str, int]]:
     """Every arm with every other: by metric, then lens (and `lens|shared`)."""
     found: dict[str, dict[str, int]] = {}
     sides = [source.side(i) for i in range(len(source.members))]
     if len(sides) < 2:
         return found
-    for metric in metrics:
+    for metric in filter(grid.has_metric, metrics):
         of_metric = found.setdefault(metric or "", {})
-        for lens, same in lenses(failed and metric not in COSTS):
+        for lens, same in grid.lenses(metric not in COSTS):
             if same.key not in of_metric:
                 options = Options(metric=metric, alpha=same.alpha, errors=same.errors, bootstrap=False)
                 whole = _matrix(store, data, sides, options, False)
-                all_alike = "rows" in whole and not any(row["unpaired"] for row in whole["rows"])
-                shared = whole if all_alike else _matrix(store, data, sides, options, True)
-                of_metric[same.key], of_metric[f"{same.key}|shared"] = blocks.add(whole), blocks.add(shared)
+                of_metric[same.key] = blocks.add(whole)
+                if grid.shared:
+                    all_alike = "rows" in whole and not any(row["unpaired"] for row in whole["rows"])
+                    shared = whole if all_alike else _matrix(store, data, sides, options, True)
+                    of_metric[f"{same.key}|shared"] = blocks.add(shared)
             of_metric[lens.key] = of_metric[same.key]
-            of_metric[f"{lens.key}|shared"] = of_metric[f"{same.key}|shared"]
+            if grid.shared:
+                of_metric[f"{lens.key}|shared"] = of_metric[f"{same.key}|shared"]
     return found
 
 

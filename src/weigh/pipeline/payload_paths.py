@@ -11,16 +11,19 @@ from weigh.pipeline.align import task_pairs
 from weigh.pipeline.compare import Options
 from weigh.pipeline.path_rows import path_cells
 from weigh.pipeline.paths import side_paths
-from weigh.pipeline.payload_grid import ERRORS, Blocks
+from weigh.pipeline.payload_grid import ERRORS, Blocks, Grid
 from weigh.pipeline.report_source import CachedDataset, Comparable
 from weigh.records.errors import DefinitionError
 
 
 def path_blocks(
-    data: CachedDataset, sides: Sequence[Comparable], markers: Sequence[str], blocks: Blocks, failed: bool
+    data: CachedDataset, sides: Sequence[Comparable], markers: Sequence[str], blocks: Blocks, grid: Grid
 ) -> dict[str, list[dict[str, int]]]:
     """By marker, then side: by how failed trials count, the place of its rows (texts), in the order of its tasks."""
-    return {marker: [_of_side(data, side, marker, blocks, failed) for side in sides] for marker in markers}
+    return {
+        marker: [_of_side(data, side, marker, blocks, grid.failed) for side in sides]
+        for marker in markers if grid.has_split(marker)
+    }  # fmt: skip
 
 
 def _of_side(data: CachedDataset, side: Comparable, marker: str, blocks: Blocks, failed: bool) -> dict[str, int]:

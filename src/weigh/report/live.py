@@ -1,8 +1,9 @@
 """The live viewer: the page of a report over a store, renewed while a run goes on.
 
 What is shown comes from a `Source`; this module decides when to look, when to compute anew, and who may see it. It
-only reads. Looking is cheap and happens about once a second; computing everything anew happens at most every few
-seconds, never for more than a small share of one core, and not at all while nobody watches.
+only reads. Looking is cheap and happens about once a second; computing anew happens at most every few seconds, never
+for more than a small share of one core, and not at all while nobody watches. While a run goes on only those
+comparisons are computed that somebody looks at (a `Wish`); all of them when it has ended.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from weigh.records.errors import WeighError
+from weigh.records.wish import Wish
 
 LOOK_EVERY = 1.0
 """Seconds between two looks."""
@@ -27,7 +29,7 @@ COMPRESSION = 3
 
 
 class Source(Protocol):
-    """What a viewer shows. Its methods may block; one is called at a time."""
+    """What a viewer shows. Its methods may block; one is called at a time, but for `build`, which runs beside them."""
 
     @property
     def running(self) -> bool:
@@ -39,8 +41,8 @@ class Source(Protocol):
     def progress(self) -> dict[str, Any]:
         """How far it is, in plain values."""
 
-    def build(self) -> bytes:
-        """Everything the page shows, as JSON."""
+    def build(self, wishes: Sequence[Wish] | None) -> bytes:
+        """What the page shows, as JSON: with the comparisons that are wished, or with all of them for None."""
 
     def record(self, trial: str) -> bytes | None:
         """One trial as JSON; None where there is none of this id."""
@@ -53,7 +55,8 @@ class Live:
         version: Of the payload; grows with each computation. 0 before the first.
         payload: Compressed with gzip.
         progress: As JSON.
-        builds: How often everything was computed.
+        builds: How often it was computed.
+        made: The wishes that the payload fulfils; None when it has all comparisons.
         busy: CPU seconds spent looking and computing.
         problem: Why the last look or computation failed; None when it did not.
     """
@@ -65,6 +68,9 @@ class Live:
         self._source = source
         self._look_every, self._rebuild_every, self._share = look_every, rebuild_every, share
         self._lock = asyncio.Lock()
+        self._building = asyncio.Lock()
+        self._asked: dict[Wish, int] = {}
+        self.made: tuple[Wish, ...] | None = ()
         self._news = asyncio.Event()
         self._watchers = 0
         self._woken = asyncio.Event()
@@ -80,7 +86,7 @@ class Live:
         self.problem: str | None = None
 
     async def start(self) -> None:
-        """Look and compute for the first time. Raises what the source raises."""
+        """Look and compute what is shown first. Raises what the source raises."""
         await self._look()
         await self._build()
 
@@ -99,6 +105,8 @@ class Live:
                 took = self.busy - before
                 if self._stale and self._may_build():
                     await self._build()
+                elif self.made is not None and not self._stale and not self._was_running:
+                    await self._build(whole=True)
                 if self.problem is not None:
                     self.problem = None
                     self._tell()
@@ -126,15 +134,50 @@ class Live:
         running = self._source.running
         return changed, running, msgspec.json.encode(self._source.progress())
 
-    async def _build(self) -> None:
+    async def index(self, wish: Wish) -> bytes:
+        """The payload, with the comparisons that somebody looks at: when it lacks them they are computed at once."""
+        self._asked[wish] = self.version
+        if not self._has(wish):
+            async with self._building:
+                try:
+                    if not self._has(wish):
+                        await self._renew(whole=False)
+                except WeighError as error:
+                    self.problem = str(error)
+                    self._tell()
+        return self.payload
+
+    def _has(self, wish: Wish) -> bool:
+        return self.made is None or wish in self.made
+
+    async def _build(self, *, whole: bool = False) -> None:
+        async with self._building:
+            await self._renew(whole=whole)
+
+    async def _renew(self, *, whole: bool) -> None:
+        """Compute what is looked at, or everything. Who looks asks for every version; other wishes are forgotten."""
         before = self.busy
         self._stale = False
-        self.payload = await self._blocking(lambda: gzip.compress(self._source.build(), COMPRESSION))
+        self._asked = {wish: at for wish, at in self._asked.items() if at >= self.version - 1}
+        wishes = None if whole else tuple(self._asked) or (Wish(),)
+        try:
+            self.payload = await asyncio.to_thread(self._built, wishes)
+        except WeighError:
+            self._stale = True
+            raise
         took = self.busy - before  # CPU time: on a busy machine the clock would make it rarer than it has to be
         self._again_at = time.monotonic() + max(self._rebuild_every, took / self._share)
+        self.made = wishes
         self.builds += 1
         self.version += 1
         self._tell()
+
+    def _built(self, wishes: tuple[Wish, ...] | None) -> bytes:
+        began = time.process_time()
+        try:
+            return gzip.compress(self._source.build(wishes), COMPRESSION)
+        finally:
+            self.busy += time.process_time() - began
 
     async def record(self, trial: str) -> bytes | None:
         """One trial as JSON."""

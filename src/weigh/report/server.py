@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from weigh.records.errors import DefinitionError
+from weigh.records.wish import wish_of
 from weigh.report.live import Assets, Live
 
 if TYPE_CHECKING:
@@ -158,8 +159,9 @@ class Server:
     async def _index(self, request: web.Request) -> web.StreamResponse:
         from aiohttp import web
 
+        payload = await self.live.index(wish_of(request.query))
         headers = {"Content-Encoding": "gzip", "X-Weigh-Version": str(self.live.version)}
-        return web.Response(body=self.live.payload, content_type="application/json", headers=headers)
+        return web.Response(body=payload, content_type="application/json", headers=headers)
 
     async def _trial(self, request: web.Request) -> web.StreamResponse:
         from aiohttp import web

@@ -7,6 +7,8 @@ import asyncio
 import os
 import secrets
 import socket
+import threading
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +17,7 @@ from weigh.cli.flags import add_store
 from weigh.cli.redaction import add_redaction, is_redacting, redactor_of
 from weigh.cli.terminal import say
 from weigh.pipeline.live_feed import LiveReport
+from weigh.records.wish import Wish
 from weigh.report.live import Live
 from weigh.report.redact import Redactor
 from weigh.report.server import Server, is_loopback, until_interrupted
@@ -53,24 +56,29 @@ def port(text: str) -> int:
 
 
 class Redacted:
-    """A source whose every answer went through a redactor."""
+    """A source whose every answer went through a redactor, one at a time."""
 
     def __init__(self, source: LiveReport, redactor: Redactor) -> None:
         self._source, self._redactor = source, redactor
+        self._lock = threading.Lock()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
 
     def progress(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = self._redactor.value(self._source.progress())
+        cleaned: dict[str, Any] = self._clean(self._source.progress())
         return cleaned
 
-    def build(self) -> bytes:
-        return msgspec.json.encode(self._redactor.value(msgspec.json.decode(self._source.build())))
+    def build(self, wishes: Sequence[Wish] | None = None) -> bytes:
+        return msgspec.json.encode(self._clean(msgspec.json.decode(self._source.build(wishes))))
 
     def record(self, trial: str) -> bytes | None:
         found = self._source.record(trial)
-        return None if found is None else msgspec.json.encode(self._redactor.value(msgspec.json.decode(found)))
+        return None if found is None else msgspec.json.encode(self._clean(msgspec.json.decode(found)))
+
+    def _clean(self, value: Any) -> Any:
+        with self._lock:
+            return self._redactor.value(value)
 
 
 def run(args: argparse.Namespace) -> int:

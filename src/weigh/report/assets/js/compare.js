@@ -3,6 +3,7 @@
 import { arms, swatch } from "./controls.js";
 import { POINTS, SIGNED, later, place, verdictLegend } from "./chart.js";
 import { choice, empty, few, h, notes, plural, table } from "./dom.js";
+import { coming, isComing } from "./live.js";
 import { block, payload } from "./payload.js";
 import { fresh, get, lens, set } from "./state.js";
 
@@ -12,8 +13,9 @@ export function compare(main) {
   if (data.arms.length < 2) {
     return main.append(empty("One arm cannot be compared. Put another run into the report: weigh report RUN OTHER."));
   }
-  const metric = get("metric") in data.matrix ? get("metric") : "";
-  main.append(h("div", { className: "row" }, choice("by", data.metrics.filter((m) => m.name in data.matrix).map((m) => [m.name, m.label]), metric, (value) => set({ metric: value }))));
+  const compared = data.metrics.filter((m) => !m.cost || m.compared);
+  const metric = compared.some((m) => m.name === get("metric")) ? get("metric") : "";
+  main.append(h("div", { className: "row" }, choice("by", compared.map((m) => [m.name, m.label]), metric, (value) => set({ metric: value }))));
   if (data.arms.length > 2) main.append(...matrix(metric));
   main.append(...two(metric));
 }
@@ -36,16 +38,19 @@ function two(metric) {
     splitChoice(metric), h("span", { className: "soft" }, "differences are B - A; A is the one that comes first in the report"));
   const parts = [h("h2", {}, `${data.sides[b].label} against ${data.sides[a].label}`), bar];
   const found = data.pairs[`${a},${b}`];
-  const command = `weigh compare '${data.sides[a].word}' '${data.sides[b].word}'${metric ? ` --metric ${metric}` : ""}${get("level") === "0.95" ? "" : ` --alpha ${Number((1 - get("level")).toFixed(10))}`}${get("errors") === "zero" ? " --errors zero" : ""}`;
-  if (metric === "" && get("by") in data.paths) return [...parts, ...paths(a, b, get("by"), command)];
+  const command = `weigh compare '${data.sides[a].word}' '${data.sides[b].word}'${metric ? ` --metric ${metric}` : ""}${get("level") === "0.95" ? "" : ` --alpha ${Number((1 - get("level")).toFixed(10))}`}${get("errors") === "zero" ? " --errors zero" : ""}${get("shared") === "1" && data.sides[a].axis ? " --shared" : ""}`;
+  if (metric === "" && data.markers.includes(get("by"))) return [...parts, ...paths(a, b, get("by"), command)];
   const field = data.fields[get("by")] && metric === "" ? get("by") : "";
-  const made = found && block(found[metric], lens() + (field ? `|by:${field}` : ""));
+  const shared = get("shared") === "1" && data.sides[a].axis && !field;
+  const made = found && block(found[metric], lens() + (field ? `|by:${field}` : shared ? "|shared" : ""));
+  if (found && !made && isComing()) return [...parts, coming()];
   if (!made) return [...parts, empty("This pair is not in the report: sides of one kind are compared, and pairs that differ on fewest axes first. The command line compares any two:"), h("pre", {}, command)];
   if (made.missing) return [...parts, empty(`Not compared: ${made.missing}.`), h("pre", {}, command)];
   parts.push(h("p", { className: "lead", id: "conclusion" }, field ? `Subgroups by ${field}; the conclusion over whole tasks is without them.` : made.conclusion));
   const shown = field ? made.rows.filter((r) => r.kind === "group") : made.rows;
   for (const group of unitGroups(shown)) parts.push(forest(group, metric));
-  parts.push(pairTable(shown), notes(made.notes));
+  const all = get("shared") === "1" && !data.sides[a].axis ? ["all questions that these two have; those that every arm has are in the matrix"] : [];
+  parts.push(pairTable(shown), notes([...made.notes, ...all]));
   parts.push(...forWhom(`${a},${b}`, metric, command));
   parts.push(h("p", {}, h("a", { href: fresh({ view: "questions", a, b }) }, "Question by question"), " · the same in the terminal:"), h("pre", { id: "command" }, command + (field ? data.fields[field].map((t) => ` -t ${t}`).join("") + ` --by ${field}` : "")));
   return parts;
@@ -75,8 +80,8 @@ function forWhom(pair, metric, command) {
 
 // What the two can be split by: subgroups of questions, or the path that trials took.
 function splitChoice(metric) {
-  const { fields, paths: markers } = payload();
-  const options = [...Object.keys(fields).map((f) => [f, `questions: ${f}`]), ...Object.keys(markers).map((m) => [m, `trials: ${m.replace(/^marker:/, "")}`])];
+  const { fields, markers } = payload();
+  const options = [...Object.keys(fields).map((f) => [f, `questions: ${f}`]), ...markers.map((m) => [m, `trials: ${m.replace(/^marker:/, "")}`])];
   if (!options.length || metric) return null;
   return choice("split by", [["", "nothing"], ...options], get("by"), (value) => set({ by: value }));
 }
@@ -84,6 +89,7 @@ function splitChoice(metric) {
 // Trials of both sides by whether a marker fired; tasks that both have, as `weigh compare --by marker:NAME` lists them.
 function paths(a, b, marker, command) {
   const data = payload();
+  if (!data.paths[marker]) return [isComing() ? coming() : empty("This report was made without it.")];
   const of = (side) => block(data.paths[marker][side], get("errors")) || [];
   const [first, second] = [of(a), of(b)];
   const shared = [...new Set(first.map((r) => r.task))].filter((task) => second.some((r) => r.task === task));
@@ -162,7 +168,7 @@ function pairTable(rows) {
 function matrix(metric) {
   const data = payload();
   const made = block(data.matrix[metric], lens() + (get("shared") === "1" ? "|shared" : ""));
-  if (!made) return [];
+  if (!made) return isComing() ? [coming()] : [];
   if (made.missing) return [empty(`No matrix: ${made.missing}.`)];
   const row = made.rows.find((r) => r.task === get("task")) || made.rows.find((r) => r.suite) || made.rows[0];
   const shown = arms();

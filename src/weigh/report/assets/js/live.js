@@ -1,29 +1,63 @@
 // The page over a store: news come while a run goes on, and the view is drawn anew with the address as it is.
 
 import { h, plural } from "./dom.js";
+import { config, payload } from "./payload.js";
 import { get } from "./state.js";
 
 // Views that are read at length; they stay as they are, and the next one shows what is new.
 const READING = ["trace", "questions"];
+const FIELDS = ["level", "errors", "metric", "shared", "by"];
+
+// The comparisons that one looks at: while a run goes on the viewer computes no others.
+function wish() {
+  const comparing = get("view") === "compare";
+  return { level: get("level"), errors: get("errors"), metric: comparing ? get("metric") : "", shared: get("shared") === "1", by: comparing ? get("by") : "" };
+}
+
+// Whether they are still to come.
+export function isComing() {
+  const { wishes } = payload();
+  if (!config().live || !wishes) return false;
+  const key = (one) => JSON.stringify(FIELDS.map((name) => one[name]));
+  return !wishes.some((one) => key(one) === key(wish()));
+}
+
+export function coming() {
+  return h("p", { className: "loading" }, "Being computed ...");
+}
+
+let version = null;
 
 export async function latest(live) {
-  const answer = await fetch(live.index);
+  const { shared, ...rest } = wish();
+  const answer = await fetch(`${live.index}?${new URLSearchParams({ ...rest, shared: shared ? "1" : "" })}`);
   if (!answer.ok) throw new Error(`the viewer answered ${answer.status}`);
+  version = Number(answer.headers.get("X-Weigh-Version"));
   return answer.json();
+}
+
+// After a view was drawn: ask for what it lacks.
+let asking = false;
+export async function ask(show, draw) {
+  if (!isComing() || asking) return;
+  asking = true;
+  try {
+    show(await latest(config().live));
+  } finally {
+    asking = false;
+  }
+  if (!READING.includes(get("view"))) draw();
 }
 
 export function follow(live, show, draw) {
   const bar = h("div", { id: "progress", className: "progress", role: "status" });
   document.getElementById("controls").before(bar);
   const events = new EventSource(live.events);
-  let version = null;
   events.onmessage = async (event) => {
     const told = JSON.parse(event.data);
     tell(bar, told);
-    if (told.version === version) return;
-    const first = version === null;
+    if (told.version <= version) return;
     version = told.version;
-    if (first) return;
     show(await latest(live));
     if (READING.includes(get("view"))) return;
     const top = window.scrollY;

@@ -5,7 +5,7 @@ import { drawControls } from "./controls.js";
 import { forget, isDark, librariesLoaded } from "./chart.js";
 import { coverage } from "./coverage.js";
 import { h, replace } from "./dom.js";
-import { follow, latest } from "./live.js";
+import { ask, follow, latest } from "./live.js";
 import { overview } from "./overview.js";
 import { config, payload, setPayload, unpack } from "./payload.js";
 import { questions } from "./questions.js";
@@ -64,6 +64,7 @@ function draw() {
   focused = name;
   if (!same && begun > 2000) window.scrollTo(0, 0);
   if (same) back();
+  ask(show, draw);
   requestAnimationFrame(() => { document.documentElement.dataset.view = name; document.documentElement.dataset.took = (performance.now() - begun).toFixed(1); });
 }
 
@@ -100,8 +101,8 @@ async function open() {
   document.getElementById("theme").addEventListener("click", () => { theme(isDark() ? "light" : "dark"); draw(); });
   document.addEventListener("keydown", keys);
   const live = config().live;
+  start(() => { if (payload()) draw(); });
   show(live ? await latest(live) : await unpack(document.getElementById("payload").textContent));
-  start(draw);
   draw();
   document.documentElement.dataset.ready = performance.now().toFixed(0);
   if (live) follow(live, show, draw);

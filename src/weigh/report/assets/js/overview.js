@@ -3,6 +3,7 @@
 import { armName, arms, tasks } from "./controls.js";
 import { COUNT, PERCENT, PLAIN, later, legend, place } from "./chart.js";
 import { check, choice, empty, few, h, notes, plural, table } from "./dom.js";
+import { coming, isComing } from "./live.js";
 import { block, isFailed, measure, payload } from "./payload.js";
 import { fresh, get, lens, set } from "./state.js";
 
@@ -37,6 +38,7 @@ function summary() {
   }
   if (shown.length === 2) {
     const made = block((data.pairs[shown.join(",")] || {})[""], lens());
+    if (!made && isComing()) return coming();
     const [a, b] = shown.map((i) => data.arms[i].label);
     if (made && made.conclusion) {
       return h("div", {}, h("p", {}, h("b", {}, "A"), ` is ${a}, `, h("b", {}, "B"), ` is ${b}.`), h("p", { className: "lead" }, made.conclusion),
@@ -45,6 +47,7 @@ function summary() {
     }
   }
   const made = block(data.matrix[""], lens() + (get("shared") === "1" ? "|shared" : ""));
+  if (!made && isComing()) return coming();
   if (!made || made.missing) return h("p", { className: "lead" }, made ? `Arms are not compared: ${made.missing}.` : "");
   const lines = made.rows.map((row) => {
     const scored = row.arms.filter((x) => x.score !== null);
