@@ -59,7 +59,7 @@ def measure(trial: Trial) -> Measures:
     actions = actions_of(trial.trajectory)
     return Measures(
         turns=turns(trial),
-        tool_calls=tool_calls(trial),
+        tool_calls=len(actions) if (called := _measured(trial, "tool_calls")) is None else called,
         tool_errors=sum(action.is_error for action in actions),
         recoveries=recoveries(actions),
         answer_call=answer_call(actions, trial.instance),

@@ -7,7 +7,6 @@ into `bash -c`. Expansions stay as they were typed. A line that no shell would t
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
 
 import msgspec
 
@@ -38,7 +37,7 @@ class Simple(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def program(self) -> str:
         """Its name without the folder; empty where there are only redirections."""
-        return PurePosixPath(self.words[0]).name if self.words else ""
+        return _name(self.words[0]) if self.words else ""
 
     @property
     def operands(self) -> tuple[str, ...]:
@@ -50,6 +49,11 @@ class Simple(msgspec.Struct, frozen=True, kw_only=True):
         pairs = zip(self.words[1:], self.words[2:], strict=False)
         letter = flag[1:]
         return next((v for w, v in pairs if w == flag or re.fullmatch(rf"-[a-z]*{letter}", w)), None)
+
+
+def _name(path: str) -> str:
+    """What is called, without its folder. (Path objects would take half the time of reading a line.)"""
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def simple_commands(line: str) -> tuple[Simple, ...]:
@@ -213,7 +217,7 @@ def _bare(words: list[str]) -> tuple[str, ...]:
     """Words without the assignments, keywords and wrappers in front of the program."""
     rest = list(words)
     while rest:
-        first = PurePosixPath(rest[0]).name
+        first = _name(rest[0])
         if _ASSIGNMENT.match(rest[0]) or first in _KEYWORDS:
             rest = rest[1:]
         elif first in _WRAPPERS and len(rest) > 1:
