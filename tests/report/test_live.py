@@ -21,7 +21,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.report.kit import study
+from tests.report.kit import pair, study
+from weigh.cli.commands.view import told_others
 from weigh.pipeline.live_feed import LiveReport
 from weigh.pipeline.results import summarize
 from weigh.report.live import Live
@@ -178,8 +179,9 @@ def served(report: LiveReport) -> Iterator[str]:
 def test_comparisons_come_when_they_are_looked_at(tmp_path: Path, browser: Any) -> None:
     store = Store(tmp_path / "store")
     study(store, questions=8)
-    whole = json.loads(LiveReport(store, ()).build(None))
-    with served(Going(store, ())) as address:
+    pair(store)
+    whole = json.loads(LiveReport(store, ["study"]).build(None))
+    with served(Going(store, ["study"])) as address:
         page = browser.new_page()
         wrong: list[str] = []
         page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -195,8 +197,19 @@ def test_comparisons_come_when_they_are_looked_at(tmp_path: Path, browser: Any) 
         assert made["blocks"][place] == whole["blocks"][other], "the same numbers"
         page.goto(f"{address}#view=compare&a=0&b=3&by=marker:cli")
         page.wait_for_selector("[aria-label='Trials by the path they took']")
+        page.goto(f"{address}#view=run")
+        assert page.inner_text("#others") == "weigh view pair"
         assert not wrong, wrong
         page.close()
+
+
+def test_the_terminal_names_runs_that_are_not_shown() -> None:
+    told = told_others(["b", "c", "d", "e", "f"], named=False)
+    assert told.startswith("the latest run is shown; `weigh view RUN ...` shows others")
+    assert "b, c, d and 2 more" in told
+    assert told_others(["b"], named=True).startswith("what was named is shown") and "more" not in told_others(
+        ["b"], True
+    )
 
 
 def index_of(address: str, **wish: str) -> Any:

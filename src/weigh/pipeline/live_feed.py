@@ -17,10 +17,15 @@ from weigh.store.layout import RunFolder, Store
 
 RATE_OVER = 20.0
 """Seconds over which the rate is taken."""
+OTHERS = 30
+"""Runs named that are in the store and not shown."""
 
 
 class Feed:
     """The runs that words name, followed. Not safe for threads: let one thread at a time use it.
+
+    Attributes:
+        others: What names the other runs of the store, newest first; known after the first look.
 
     Raises:
         StoreError, DefinitionError: On the first look, as `resolve_sides`.
@@ -33,6 +38,7 @@ class Feed:
         self._seen: dict[str, deque[tuple[float, int]]] = {}
         self._expected: dict[str, dict[str, int]] = {}
         self._listed: object = None
+        self.others: tuple[str, ...] = ()
 
     def look(self) -> bool:
         """Take in what came since the last look; whether anything did. A new run may come to be named too."""
@@ -51,7 +57,8 @@ class Feed:
 
     def progress(self) -> dict[str, Any]:
         """How far the runs are, in plain values: by run, and by arm and task."""
-        return {"runs": [self._run(run, follower) for run, follower in self._followers.items()], "at": time.time()}
+        runs = [self._run(run, follower) for run, follower in self._followers.items()]
+        return {"runs": runs, "others": list(self.others[:OTHERS]), "at": time.time()}
 
     def record(self, trial: str) -> bytes | None:
         """A trial as JSON; None where no run has one of this id."""
@@ -59,7 +66,8 @@ class Feed:
 
     def _resolve(self) -> bool:
         """Find the runs again when the store has others than before (`latest` may be another one)."""
-        listed = sorted(run.id for run in self._store.runs())
+        known = self._store.runs()
+        listed = sorted(run.id for run in known)
         if listed == self._listed:
             return False
         if not listed:
@@ -68,6 +76,9 @@ class Feed:
         runs = list(dict.fromkeys(m.run.id for m in reversed(members)))
         self._followers = {r: self._followers.get(r) or Follower(self._store.open(r)) for r in runs}
         self._listed = listed
+        newest = sorted((run for run in known if run.id not in runs), key=lambda run: run.created, reverse=True)
+        names = Counter(run.name for run in known)
+        self.others = tuple(run.name if names[run.name] == 1 else run.id for run in newest)
         return True
 
     def _count(self, run: str) -> None:

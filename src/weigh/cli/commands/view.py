@@ -89,11 +89,18 @@ def run(args: argparse.Namespace) -> int:
     if is_redacting(args):
         source = Redacted(source, redactor_of(args))
     token = secrets.token_urlsafe(16) if args.token or not is_loopback(args.host) else None
-    asyncio.run(serve(source, args.host, args.port, token))
+    asyncio.run(serve(source, args.host, args.port, token, args.runs))
     return 0
 
 
-async def serve(source: Any, host: str, wanted: int, token: str | None) -> None:
+def told_others(others: Sequence[str], named: bool) -> str:
+    """A line about the runs that are not shown."""
+    first = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+    shown = "what was named is shown" if named else "the latest run is shown"
+    return f"{shown}; `weigh view RUN ...` shows others, several side by side: {first} (weigh ls runs lists them)"
+
+
+async def serve(source: Any, host: str, wanted: int, token: str | None, words: Sequence[str] = ()) -> None:
     """Serve until interrupted. Where the usual port is taken, any other is."""
     live = Live(source)
     await live.start()
@@ -101,6 +108,8 @@ async def serve(source: Any, host: str, wanted: int, token: str | None) -> None:
         wanted = 0
     async with Server(live, live_assets("weigh"), host=host, port=wanted, token=token) as server:
         say(f"{server.url}  (Ctrl-C ends it)")
+        if source.others:
+            say(told_others(source.others, bool(words)))
         if token is not None:
             say("whoever has this address can read these runs, prompts and answers included")
         await until_interrupted()

@@ -27,6 +27,12 @@ export function coming() {
 }
 
 let version = null;
+let others = [];
+
+// What names the runs of the store that are not shown.
+export function otherRuns() {
+  return others;
+}
 
 export async function latest(live) {
   const { shared, ...rest } = wish();
@@ -56,6 +62,7 @@ export function follow(live, show, draw) {
   events.onmessage = async (event) => {
     const told = JSON.parse(event.data);
     tell(bar, told);
+    others = told.progress.others || [];
     if (told.version <= version) return;
     version = told.version;
     show(await latest(live));

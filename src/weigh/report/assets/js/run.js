@@ -2,12 +2,15 @@
 
 import { swatch } from "./controls.js";
 import { h, plural, table } from "./dom.js";
+import { otherRuns } from "./live.js";
 import { payload } from "./payload.js";
 
 export function runView(main) {
   const data = payload();
   main.append(h("h1", {}, data.runs.length > 1 ? "Runs" : "Run"));
   for (const run of data.runs) main.append(...one(run));
+  const others = otherRuns();
+  if (others.length) main.append(h("h2", {}, "Other runs of this store"), h("p", { className: "soft" }, "This page shows what the viewer was started with. Names after `weigh view` choose; several are shown side by side:"), h("pre", { id: "others" }, others.map((name) => `weigh view ${name}`).join("\n")));
   main.append(h("h2", {}, "This report"), h("p", { className: "soft" }, `Made by weigh ${data.weigh} on ${when(data.made)} from ${plural(data.trials.id.length, "trial")}. Traces: ${data.traces}.`,
     data.pairs_left_out ? ` ${plural(data.pairs_left_out, "pair")} of arms are not compared two by two in it (the matrix has all).` : ""));
 }
