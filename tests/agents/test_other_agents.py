@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -14,7 +15,31 @@ from weigh.pipeline.request import Setting
 from weigh.records.actions import actions_of
 from weigh.records.workspace import Workspace
 
-RUN = {
+# A library's own tools, as an MCP server in plain Python that comes with a tier.
+SERVER = """
+import json, sys
+for line in sys.stdin:
+    call = json.loads(line)
+    if call["method"] == "initialize":
+        result = {"protocolVersion": call["params"]["protocolVersion"], "capabilities": {"tools": {}},
+                  "serverInfo": {"name": "greet", "version": "1"}}
+    elif call["method"] == "tools/list":
+        schema = {"type": "object", "properties": {"who": {"type": "string"}}}
+        result = {"tools": [{"name": "hello", "description": "Greets.", "inputSchema": schema}]}
+    elif call["method"] == "tools/call":
+        result = {"content": [{"type": "text", "text": "hello " + call["params"]["arguments"]["who"]}]}
+    else:
+        result = {}
+    if "id" in call:
+        print(json.dumps({"jsonrpc": "2.0", "id": call["id"], "result": result}), flush=True)
+"""
+MCP: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "opencode": ("greet_hello", "opencode.json", {"mcp": {"greet": {
+        "type": "local", "command": ["python3", "/workspace/.mcp/server.py"]}}}),
+    "qwen_code": ("mcp__greet__hello", ".qwen/settings.json", {"mcpServers": {"greet": {
+        "command": "python3", "args": ["/workspace/.mcp/server.py"], "trust": True}}}),
+}  # fmt: skip
+RUN: dict[str, tuple[str, dict[str, Any]]] = {
     "opencode": ("bash", {"command": "COMMAND", "description": "look"}),
     "qwen_code": ("run_shell_command", {"command": "COMMAND", "description": "look", "is_background": False}),
     "mini_swe_agent": ("bash", {"command": "COMMAND"}),
@@ -41,12 +66,15 @@ def test_an_agent_is_driven_to_the_end(bench: AgentBench, agent: str) -> None:
     skill = bench.folder / "skills" / "weaving"
     skill.mkdir(parents=True)
     (skill / "SKILL.md").write_text(SKILL)
-    workspace = Workspace(digest="x", skills=(str(skill),), instructions="Always answer in Latin.")
+    tool, config, says = MCP.get(agent, ("", "none.json", {}))
+    files = {config: json.dumps(says).encode(), ".mcp/server.py": SERVER.encode()}
+    workspace = Workspace(digest="x", skills=(str(skill),), instructions="Always answer in Latin.", files=files)
     submit = [command(agent, "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT; echo 'It is done.'")]
     turns = {
         'say "work" and -this': [
             command(agent, "cat given.txt; exit 3", "Let me look."),
             {"text": "And now?", "calls": [["nosuch", {"a": 1}]]},
+            *([{"calls": [[tool, {"who": "Ada"}]]}] if tool else []),
             *(submit if agent == "mini_swe_agent" else [{"text": "It is done."}]),
         ]
     }
@@ -69,8 +97,11 @@ def test_an_agent_is_driven_to_the_end(bench: AgentBench, agent: str) -> None:
     shell, unknown = actions_of(trial.trajectory)[:2]
     assert (shell.kind, shell.text, shell.reads) == ("command", "cat given.txt; exit 3", ("given.txt",))
     assert (shell.registered, unknown.tool, unknown.registered) == (True, "nosuch", False)
-    hit = trial.scores["marker:unregistered-call"].metadata["hits"][0]
+    (hit,) = trial.scores["marker:unregistered-call"].metadata["hits"]
     assert steps[hit["step"]].tool_calls[hit["call"]].name == "nosuch"
+
+    if tool:
+        assert ("hello Ada", tool) in [(a.result, a.tool) for a in actions_of(trial.trajectory)]
 
     told = trial.trajectory.metadata["agent"]
     assert (told["name"], told["version"]) == (agent, agent_by_name(agent).version)

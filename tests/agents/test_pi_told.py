@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tests.agents.kit import DONE, AgentBench, bash
@@ -69,6 +71,21 @@ def test_a_prompt_is_never_a_command_of_the_agent(bench: AgentBench, pi: str) ->
 def test_a_wrong_way_to_give_skills_is_named(bench: AgentBench, pi: str) -> None:
     with pytest.raises(DefinitionError, match=r"skills=lodaed: offered or loaded.*did you mean.*loaded"):
         bench.run({"x": [DONE]}, overrides=("scaffold_options.skills=lodaed",))
+
+
+def test_in_an_open_network_the_agent_reaches_its_model_and_this_machine(bench: AgentBench, pi: str) -> None:
+    workspace = Workspace(digest="x", network="open")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        look = bash(
+            f'python3 -c \'import socket; socket.create_connection(("127.0.0.1", {port}), 5); print("reached")\'; env'
+        )
+        trial = bench.run({"open": [look, DONE]}, settings=[Setting(harness=load_harness("pi"), workspace=workspace)])
+        listener.settimeout(5)
+        listener.accept()[0].close()
+    assert trial["open"].status == "ok", trial["open"].error
+    (seen,) = bench.asked("open")[1]["results"]
+    assert seen.startswith("reached") and "HOME=/home/user" in seen
 
 
 def test_a_model_that_cannot_call_tools_is_asked_without_them(bench: AgentBench, pi: str) -> None:

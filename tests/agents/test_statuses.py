@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.agents.kit import DONE, AgentBench, bash
+from weigh.cli.main import main
 from weigh.define.harness import apply_overrides, load_harness
 from weigh.execute.sandboxes.cgroup import cgroup_parents
 from weigh.execute.sandboxes.folder import home
-from weigh.pipeline.request import Planned, Setting
+from weigh.pipeline.request import Notice, Planned, Setting
 from weigh.pipeline.run import run
+from weigh.records.agent_usage import miscount
 from weigh.records.errors import WeighError
 
 
@@ -137,6 +139,13 @@ class Chatty(AgentScaffold):
 class Broken(AgentScaffold):
     def __init__(self): super().__init__(changed(unknown))
 
+def louder(launch):
+    command = ("/bin/sh", "-c", "\\"$@\\" | sed -u 's/output.:7/output\\":8/'", "sh", *launch.command)
+    return msgspec.structs.replace(launch, command=command)
+
+class Louder(AgentScaffold):
+    def __init__(self): super().__init__(changed(louder))
+
 class Silent(AgentScaffold):
     def __init__(self): super().__init__(changed(lambda launch: msgspec.structs.replace(launch, command=("true",))))
 """
@@ -158,6 +167,25 @@ def test_an_agent_that_fails_or_cannot_be_read_is_a_failure_with_its_output_kept
     assert broken.error is not None and (broken.error.kind, broken.error.code) == ("agent", "exit_1")
     assert "Unknown option: --no-such-flag" in broken.error.message
     assert not chatty.scores and not broken.scores
+
+
+def test_an_agent_that_reports_something_else_than_the_gateway_counted_is_found(
+    bench: AgentBench, pi: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = bench.folder / "own.py"
+    own.write_text(OWN)
+    settings = [limited("plain"), limited("louder", f"scaffold={own}:Louder")]
+    bench.run({"fine": [DONE]}, settings=settings)
+    plain, louder = sorted(bench.trials(), key=lambda t: t.arm.endswith("louder"))
+    assert (plain.status, louder.status) == ("ok", "ok")
+    assert (miscount(plain), miscount(louder)) == (None, "1 calls, 100 new, 0 cached, 8 generated")
+    assert louder.usage.generated == 7
+    (notice,) = [e.text for e in bench.events if isinstance(e, Notice)]
+    assert notice == f"in trial {louder.id} the agent reports other calls or tokens than the gateway counted"
+    assert main(["trial", louder.id, "--store", str(bench.store.path)]) == 0
+    assert (
+        "the agent itself reports 1 calls, 100 new, 0 cached, 8 generated, which is not what" in capsys.readouterr().out
+    )
 
 
 def test_local_works_by_name_and_warns(bench: AgentBench, pi: str) -> None:

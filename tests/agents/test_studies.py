@@ -21,6 +21,7 @@ from tests.study.kit import make_library, make_study
 from weigh.cli.main import main
 from weigh.records.actions import actions_of
 from weigh.records.trial import Trial
+from weigh.store.dataset import open_dataset
 from weigh.store.layout import Store
 from weigh.store.reader import ReadReport, read_trials
 
@@ -120,7 +121,9 @@ def rows(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]
     return made
 
 
-def test_killed_while_agents_work_nothing_is_left_and_the_same_matrix_comes(study: Path, short: Path) -> None:
+def test_killed_while_agents_work_nothing_is_left_and_the_same_matrix_comes(
+    study: Path, short: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = [sys.executable, "-m", "weigh", "study", "run", str(study), "-q", "--only", "agent=pi"]
     env = {**os.environ, "TMPDIR": str(short)}
     mark = f"61.{os.getpid()}"
@@ -130,6 +133,10 @@ def test_killed_while_agents_work_nothing_is_left_and_the_same_matrix_comes(stud
         # One trial is done, one agent waits for a command, one for the model.
         assert eventually(lambda: running(f"sleep {mark}") and (study.parent / "hangs").exists() and stored(study), 60)
         below = descendants(first.pid)
+        status = {r["task"]: r for r in rows(capsys, "study", "status", str(study)) if r["agent"] == "pi"}
+        assert {task: (r["done"], r["running"], r["state"]) for task, r in status.items()} == {
+            "shout": (0, 1, "running"), "tell": (1, 0, "done"), "file": (0, 1, "running"),
+        }  # fmt: skip
         assert list(below.values()).count("pi") == 2  # what the agent calls itself
         assert [p for p in short.iterdir() if p.name.startswith("weigh-gateway-")]
     finally:
@@ -228,6 +235,10 @@ markers:
 """
 
 
+TOOK = {"turns": 5, "tool_calls": 5, "tool_errors": 2, "recoveries": 1, "answer_call": 2, "files_read": 3,
+        "files_written": 1, "help": 0, "new": 510, "generated": 25, "cost": None}  # fmt: skip
+
+
 def test_tiers_and_markers_and_a_replay_that_judges_anew(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = study.parent
     text = study.read_text().replace(f"[{', '.join(AGENTS)}]", "[pi]").replace("[bare]", "[bare, clone, skill, notes]")
@@ -258,6 +269,12 @@ def test_tiers_and_markers_and_a_replay_that_judges_anew(study: Path, capsys: py
             n.removeprefix("marker:") for n, s in trial.scores.items() if n.startswith("marker:") and s.value
         } == fired
         assert trial.scores["marker:m-elsewhere"].value == 0.0
+
+    store = Store(folder / "store")
+    with open_dataset(store, [store.runs()[0].id]) as data:
+        (took,) = data.sql("select * from trials where arm like '%skill'")
+    assert {name: took[name] for name in TOOK} == TOOK
+    assert 0 < took["tool_seconds"] < took["seconds"] and 0 <= took["model_seconds"] < took["seconds"]
 
     # From here on there is no model.
     (folder / "answers.py").write_text("def answer(request):\n    raise RuntimeError('a model was asked')\n")

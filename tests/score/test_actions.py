@@ -124,8 +124,15 @@ def test_which_tools_there_were_is_taken_from_the_request() -> None:
 
 def test_which_tools_there_were_is_taken_from_what_the_agent_recorded() -> None:
     agent = {"agent": {"name": "pi", "tools": ["bash", {"name": "read"}]}}
-    actions = actions_of(trip(("read", {}, ""), ("fly", {}, ""), metadata=agent))
-    assert [a.registered for a in actions] == [True, False]
+    actions = actions_of(trip(("read", {}, ""), ("fly", {}, ""), ("fly", {}, "no tool fly", True), metadata=agent))
+    assert [a.registered for a in actions] == [True, False, False]
+
+
+def test_a_tool_that_was_not_offered_and_works_is_there() -> None:
+    agent = {"agent": {"name": "qwen_code", "tools": ["tool_search"]}}
+    answers = ("hello Ada", "The tool mcp__x is not available", "")
+    actions = actions_of(trip(*(("mcp__x", {}, answer) for answer in answers), metadata=agent))
+    assert [a.registered for a in actions] == [True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.study.kit import git
 from weigh.define.prepared import instance_digest
 from weigh.define.skill import read_skill
 from weigh.define.study import StudyRevision
@@ -18,6 +19,7 @@ from weigh.score.registry import scorer_by_name
 from weigh.study.installations import build
 from weigh.study.profile import Profile, load_profile, shipped_profiles
 from weigh.study.revisions import Revision
+from weigh.study.sources import fetch_source
 from weigh.study.spec import make_spec
 from weigh.study.tasks import make_scorer, task_class
 
@@ -48,6 +50,14 @@ def profile(folder: Path, **values: Any) -> Profile:
 def revision(name: str = "1.0", folder: Path | None = None) -> Revision:
     kind = "folder" if folder else "package"
     return Revision(name=name, ref=name, kind=kind, id=f"p=={name}", digest=name, origin=str(folder or ""))  # type: ignore[arg-type]
+
+
+async def committed(folder: Path) -> Revision:
+    """What is in a repository now."""
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "all")
+    [found] = await profile(folder.parent, package=None, repository=str(folder)).revisions([], folder.parent)
+    return found
 
 
 async def test_tiers_of_ones_own(tmp_path: Path) -> None:
@@ -93,6 +103,33 @@ async def test_tiers_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "skill" / "SKILL.md").write_text(SKILL + "more\n")
     assert (await made.workspace(here, "two")).digest != before
     assert (await made.workspace(here, "bare", "open")).network == "open"
+
+
+@pytest.mark.parametrize("link", ["docs/more.md", "docs", "skill/notes.md", "skill"])
+async def test_no_link_of_a_repository_leads_to_the_users_files(tmp_path: Path, link: str) -> None:
+    private = tmp_path / "home"
+    private.mkdir()
+    (private / "SKILL.md").write_text(SKILL)
+    (private / "key").write_text("sk-secret")
+    source = tmp_path / "source"
+    for folder in ("docs", "skill"):
+        (source / folder).mkdir(parents=True)
+    git(source, "init", "-q")
+    (source / "docs" / "guide.md").write_text("guide")
+    (source / "docs" / "again.md").symlink_to("guide.md")
+    (source / "skill" / "SKILL.md").write_text(SKILL)
+    made = profile(tmp_path, skill={"source": "skill"}, tiers={"docs": {"source": {"docs": "docs"}}})
+    before = await committed(source)
+    assert (await made.tier("docs", before)).files == {"docs/guide.md": b"guide", "docs/again.md": b"guide"}
+    assert (await made.tier("skill", before)).skills
+
+    if (source / link).is_dir():
+        shutil.rmtree(source / link)
+    (source / link).symlink_to(private if "." not in link else private / "key")
+    after = await committed(source)
+    await fetch_source(after)  # in git alone, what is behind a link is not there
+    with pytest.raises(DefinitionError, match=f"{link}.* is a link that leads out of the source"):
+        await made.tier(link.split("/")[0], after)
 
 
 async def test_a_class_takes_over(tmp_path: Path) -> None:

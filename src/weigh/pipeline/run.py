@@ -61,6 +61,7 @@ from weigh.pipeline.tally import Tally, count_plan
 from weigh.plan.cell import Cell
 from weigh.plan.matrix import Block, block_cells, blocks
 from weigh.protocols import Provider, Sandbox
+from weigh.records.agent_usage import miscount
 from weigh.records.errors import CapabilityError, DefinitionError, Failure, WeighError
 from weigh.records.run import Invocation
 from weigh.records.trial import Trial, join_spec
@@ -126,6 +127,7 @@ class Session:
         self.writer = f"{int(time.time())}-{secrets.token_hex(4)}"
         self.began = time.monotonic()
         self.usages: list[Usage] = []
+        self.miscounted: list[str] = []
         self.planner = SandboxPlanner(self._executors())
         self.shown = 0.0
         self.copied: set[tuple[str, str, str, str, int]] = set()
@@ -487,6 +489,8 @@ class Session:
             if trial.reused is None:
                 self.executed += 1
                 self.usages.append(trial.usage)
+                if miscount(trial) is not None:
+                    self.miscounted.append(trial.id)
                 if len(self.usages) > 1000:
                     self.usages = [add_usage(self.usages)]
             self.on_event(TrialDone(trial=trial, reused=trial.reused is not None))
@@ -535,6 +539,10 @@ class Session:
         """Count what the plan has now, write the end of the invocation, and finish the journal."""
         tally = self._tally(done(folder), stopped)
         folder.end(msgspec.structs.replace(invocation, ended=time.time(), summary=msgspec.to_builtins(tally)))
+        if self.miscounted:
+            first, *more = self.miscounted
+            where = f"in trial {first}" + (f" and {len(more)} more" if more else "")
+            self.on_event(Notice(text=f"{where} the agent reports other calls or tokens than the gateway counted"))
         finished = await finish_run(folder)
         if finished is not None:
             for note in finished.notes:

@@ -166,12 +166,20 @@ def _meant(call: ToolCall) -> tuple[ToolCall, bool]:
 
 def _registered(call: ToolCall, seen: Observation | None, known: frozenset[str] | None) -> bool | None:
     if known is not None:
-        return call.name in known
+        return call.name in known or _worked(seen)
     if seen is None:
         return None
     if seen.metadata.get("malformed") == "name" or (seen.is_error and _UNKNOWN_TOOL.search(seen.content[:500])):
         return False
     return True if not seen.is_error else None
+
+
+def _worked(seen: Observation | None) -> bool:
+    """Whether a tool gave something back. Some agents have more tools than they offer the model at once: those of MCP
+    servers, which it has to look for."""
+    if seen is None or seen.is_error or not seen.content.strip():
+        return False
+    return _UNKNOWN_TOOL.search(seen.content[:500]) is None
 
 
 def _content(kind: Kind, call: ToolCall) -> dict[str, Any]:

@@ -9,19 +9,36 @@ from typing import Any
 from weigh.records.errors import DefinitionError, suggest
 
 
-def read_files(files: Mapping[str, Any], base: Path, where: str) -> dict[str, bytes]:
+def read_files(files: Mapping[str, Any], base: Path, where: str, *, foreign: bool = False) -> dict[str, bytes]:
     """Files by their path in the workspace; a folder stands for all that is in it.
 
     Args:
         files: Path in the workspace -> a file or folder below `base`, or `{text: ...}`.
+        foreign: Whether somebody else made what is in `base`, so that no link of it may lead out.
 
     Raises:
-        DefinitionError: A path leaves the workspace, or there is no such file.
+        DefinitionError: A path leaves the workspace, there is no such file, or a link leads out.
     """
     found: dict[str, bytes] = {}
     for path, origin in located(files, base, where).items():
-        found[path] = origin if isinstance(origin, bytes) else origin.read_bytes()
+        if isinstance(origin, bytes):
+            found[path] = origin
+            continue
+        if foreign:
+            refuse_way_out(origin, base, where)
+        found[path] = origin.read_bytes()
     return found
+
+
+def refuse_way_out(path: Path, base: Path, where: str) -> None:
+    """Refuse a path that a link leads out of the folder it belongs to: a repository is not to have weigh read the
+    user's files for it.
+
+    Raises:
+        DefinitionError: It leads out.
+    """
+    if not path.resolve().is_relative_to(base.resolve()):
+        raise DefinitionError(f"{where}: {path.relative_to(base)} is a link that leads out of the source")
 
 
 def located(files: Mapping[str, Any], base: Path, where: str) -> dict[str, Path | bytes]:

@@ -22,7 +22,7 @@ import msgspec
 from weigh.define.skill import Skill, read_skill
 from weigh.records.digest import digest, digest_bytes
 from weigh.records.errors import CapabilityError, DefinitionError, suggest
-from weigh.study.files import read_files
+from weigh.study.files import read_files, refuse_way_out
 from weigh.study.load import load_object
 from weigh.study.revisions import Revision
 from weigh.study.sources import fetch_source, source_has
@@ -124,7 +124,7 @@ async def tier_content(
     files = read_files(tier.files, base, where)
     if tier.source:
         source = await fetch_source(revision)
-        files |= read_files(tier.source, source, f"{where}: revision {revision.name}")
+        files |= read_files(tier.source, source, f"{where}: revision {revision.name}", foreign=True)
     instructions = tier.instructions
     if tier.instructions_file is not None:
         file = base / tier.instructions_file
@@ -152,10 +152,22 @@ def check_tiers(names: Collection[str], wanted: tuple[str, ...], where: str) -> 
 
 async def _skill_folder(one: SkillSpec, revision: Revision, base: Path) -> Path:
     if one.source is not None and await source_has(revision, f"{one.source}/SKILL.md"):
-        return await fetch_source(revision) / one.source
+        return await source_skill(revision, one.source)
     if one.folder is None:
         raise DefinitionError("a skill says `source` (in the revision) or `folder` (beside the profile)")
     return (base / one.folder).resolve()
+
+
+async def source_skill(revision: Revision, folder: str) -> Path:
+    """The folder of a Skill in a revision's source.
+
+    Raises:
+        DefinitionError: A link in it leads out of the source.
+    """
+    source = await fetch_source(revision)
+    for path in (source / folder, *(source / folder).rglob("*")):
+        refuse_way_out(path, source, f"skill: revision {revision.name}")
+    return source / folder
 
 
 async def _called(name: str, tier: TierSpec, revision: Revision, base: Path) -> TierContent:

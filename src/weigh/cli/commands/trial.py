@@ -11,6 +11,7 @@ import msgspec
 from weigh.cli.flags import add_store
 from weigh.cli.terminal import count, dollars, seconds, when
 from weigh.cli.trial_steps import fact_lines, heading, indented, step_lines
+from weigh.records.agent_usage import miscount
 from weigh.records.marker import PREFIX
 from weigh.records.request import LoglikelihoodRequest, Output
 from weigh.records.trial import Trial, request_text
@@ -72,6 +73,9 @@ def lines(trial: Trial, *, steps: bool) -> Iterator[str]:
             yield f"  {name}  {value}" + (f"  ({'; '.join(notes)})" if notes else "")
     yield heading("cost")
     yield f"  {cost(trial)}"
+    said = miscount(trial)
+    if said is not None:
+        yield f"  the agent itself reports {said}, which is not what the gateway counted"
     if len(trial.attempts) > 1:
         yield heading("attempts")
         for number, attempt in enumerate(trial.attempts, 1):

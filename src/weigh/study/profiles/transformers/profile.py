@@ -8,9 +8,9 @@ import msgspec
 
 from weigh.study.profile import Profile
 from weigh.study.revisions import Revision
-from weigh.study.sources import fetch_source, source_has
+from weigh.study.sources import source_has
 from weigh.study.spec import read_profile
-from weigh.study.tiers import TierContent
+from weigh.study.tiers import TierContent, source_skill
 
 SKILLS = ("skills/transformers", ".agents/skills/transformers", ".claude/skills/transformers", "skills", "skill")
 """Folders of a revision's source in which its Skill is looked for, in this order."""
@@ -26,6 +26,6 @@ class Transformers(Profile):
         if name == "skill":
             for folder in SKILLS:
                 if await source_has(revision, f"{folder}/SKILL.md"):
-                    own = await fetch_source(revision) / folder
+                    own = await source_skill(revision, folder)
                     return msgspec.structs.replace(content, skills=(str(own),))
         return content
