@@ -114,6 +114,7 @@ def test_an_agent_is_driven_to_the_end(bench: AgentBench, agent: str) -> None:
     assert "Always answer in Latin." in everything
     assert "How to weave baskets." in everything + str(asked)
     assert "Over, under." not in everything
+    assert str(bench.folder) not in str(asked), "a path of this machine"
 
 
 def test_an_agent_without_a_way_to_load_skills_is_told_their_text(bench: AgentBench) -> None:

@@ -55,6 +55,7 @@ def test_loaded_skills_stand_before_the_model_word_for_word(bench: AgentBench, p
     (asked,) = bench.asked("weave")
     assert 'Over && "under".' in asked["asked"] and asked["asked"].endswith("weave")
     assert "Boil it." in asked["system"]
+    assert str(bench.folder) not in asked["asked"] + asked["system"], "a path of this machine"
 
 
 def test_a_prompt_is_never_a_command_of_the_agent(bench: AgentBench, pi: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from weigh.define.spec import parse_model
 from weigh.define.study import make_study, read_study
+from weigh.pipeline.study import StudyChanges, agent_harness
 from weigh.records.errors import DefinitionError
 
 LEAST = {"name": "s", "profile": "p.yaml", "models": ["scripted/echo"]}
@@ -84,3 +85,11 @@ def test_what_is_wrong_is_said_with_its_place(changes: dict[str, object], said: 
 def test_a_study_says_its_profile() -> None:
     with pytest.raises(DefinitionError, match=r"a study says its profile; `weigh study new NAME`"):
         make_study({"name": "s", "models": ["x"]}, "study.yaml")
+
+
+def test_max_tokens_limits_an_agents_answers_unless_it_says_its_own(tmp_path: Path) -> None:
+    text = "name: s\nprofile: sqlite-utils\nmodels: [echo/x]\nrevisions: ['3.38']\nmax_tokens: 77\n"
+    (tmp_path / "s.yaml").write_text(text + "agents: [pi, {agent: pi, name: long, options: {max_tokens: 9}}, tools]\n")
+    study = read_study(tmp_path / "s.yaml")
+    made = [agent_harness(study, agent, None, StudyChanges(), "s.yaml") for agent in study.agents]
+    assert [h.scaffold_options.get("max_tokens") for h in made] == [77, 9, None]

@@ -71,6 +71,6 @@ def test_a_small_model_drives_pi_on_a_released_version(ready: None, tmp_path: Pa
     steps = trajectory["steps"]
     assert any(step.get("message") or step.get("tool_calls") for step in steps if step["source"] == "model")
     shown = weigh("trial", trial["id"], "--steps")
-    assert "Use the command-line tool sqlite-utils" in shown
+    assert "Run the shell command sqlite-utils" in shown
     weigh("study", "run")
     assert [t.id for t in read_trials(Store(str(tmp_path / "store")).open(run.name))] == [trial["id"]]

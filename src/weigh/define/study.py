@@ -132,7 +132,7 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         harness: Changes of every agent's harness: `concurrency`, `sandbox`, `system_prompt`, `helpers`, ...
         temperature, seed: Of the model's sampling, whatever the agent asks for; at temperature 0 every epoch is the
             same thing again.
-        max_tokens: Of one answer, where the agent does not say.
+        max_tokens: Of one answer; an agent's own option `max_tokens` goes before it.
         compare: What to hold against what when the study has run; empty for each revision against the first and each
             tier against the first.
         margin: Differences of the match this small do not matter (0.05 is 5 percentage points): with it, and only with

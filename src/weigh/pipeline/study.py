@@ -16,6 +16,7 @@ import msgspec
 from weigh.define.harness import PRESETS, Harness, apply_overrides, load_harness, merge_harness
 from weigh.define.spec import join_options, parse_model, parse_options
 from weigh.define.study import Study, StudyAgent, StudyCompare, StudyModel
+from weigh.execute.agents.registry import NAMES as AGENTS
 from weigh.execute.stop import StopSignal
 from weigh.pipeline.acting import together
 from weigh.pipeline.request import OnEvent, RunRequest, RunResult, Setting
@@ -196,6 +197,8 @@ def agent_harness(
     harness = load_harness(ref)
     own: dict[str, Any] = {"name": agent.label}
     options = {**agent.options, **({"version": agent.version} if agent.version else {})}
+    if study.max_tokens is not None and harness.scaffold in AGENTS and "max_tokens" not in harness.scaffold_options:
+        options = {"max_tokens": study.max_tokens, **options}
     if options:
         own["scaffold_options"] = options
     if profile is not None and profile.declared.sandbox:

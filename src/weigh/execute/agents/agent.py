@@ -6,14 +6,16 @@ it keeps its session, and what its event stream means. It never runs anything; `
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
-from weigh.define.skill import read_skill
+from weigh.define.skill import Skill
 from weigh.execute.agents.reader import Reader
+
+SKILLS = "skills"
+"""Where skills are, below the home folder, for agents without a place of their own."""
 
 
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,8 +41,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         prompt: The question.
         instructions: Text for its context besides its own.
-        skills: Folders, the same inside and outside, each with a `SKILL.md`, for the agent to read when it sees fit.
-        loaded: Such folders whose text is put before the agent from the start.
+        skills: Those that the agent may read when it sees fit. Inside, `skill_links` is where they are.
+        loaded: Those whose text is put before the agent from the start.
         model: The model's name as the gateway gives it.
         url: The gateway's address for OpenAI clients, as seen inside.
         token: The trial's key for it.
@@ -51,8 +53,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
 
     prompt: str
     instructions: str = ""
-    skills: tuple[str, ...] = ()
-    loaded: tuple[str, ...] = ()
+    skills: tuple[Skill, ...] = ()
+    loaded: tuple[Skill, ...] = ()
     model: str
     url: str
     token: str
@@ -122,24 +124,25 @@ class AgentModule(Protocol):
     AGENT: Agent
 
 
-def skill_links(skills: tuple[str, ...], below: str) -> dict[str, str]:
-    """Links that put skills into an agent's own folder for them: path below the home folder -> the skill."""
-    return {f"{below}/{Path(folder).name}": folder for folder in skills}
+def skill_links(skills: Sequence[Skill], below: str = SKILLS) -> dict[str, str]:
+    """Links that put skills below the home folder, so that an agent sees no path of the user's machine: path below the
+    home folder -> the skill's folder."""
+    return {f"{below}/{skill.name}": skill.folder for skill in skills}
 
 
-def skills_offered(skills: tuple[str, ...]) -> str:
+def skills_offered(skills: Sequence[Skill], home: str) -> str:
     """What an agent without skills of its own is told: each skill's description and where to read it."""
-    lines = [f"- {folder}/SKILL.md: {read_skill(Path(folder)).description}" for folder in skills]
-    if not lines:
+    if not skills:
         return ""
-    return "Skills are instructions for special tasks. Read the file of one whose description fits:\n" + "\n".join(
-        lines
+    lines = [f"- {home}/{SKILLS}/{skill.name}/SKILL.md: {skill.description}" for skill in skills]
+    return "\n".join(
+        ["Skills are instructions for special tasks. Read the file of one whose description fits:", *lines]
     )
 
 
-def skills_loaded(skills: tuple[str, ...]) -> str:
+def skills_loaded(skills: Sequence[Skill], home: str) -> str:
     """The whole text of skills, for an agent that has no way of its own to load one unasked."""
     return "\n\n".join(
-        f'<skill name="{skill.name}" location="{skill.folder}/SKILL.md">\n{skill.body}\n</skill>'
-        for skill in (read_skill(Path(folder)) for folder in skills)
+        f'<skill name="{skill.name}" location="{home}/{SKILLS}/{skill.name}/SKILL.md">\n{skill.body}\n</skill>'
+        for skill in skills
     )

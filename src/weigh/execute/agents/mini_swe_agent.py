@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from weigh.execute.agents.agent import Agent, Assignment, Installation, Launch, skills_offered
+from weigh.execute.agents.agent import Agent, Assignment, Installation, Launch, skill_links, skills_offered
 from weigh.execute.agents.reader import Reader, exit_code, text_of
 from weigh.records.request import ToolCall
 from weigh.records.trajectory import Observation
@@ -44,7 +44,7 @@ agent.run(task["prompt"])
 
 
 def launch(program: Installation, task: Assignment) -> Launch:
-    system = "\n\n".join(t for t in (task.instructions, skills_offered(task.skills)) if t)
+    system = "\n\n".join(t for t in (task.instructions, skills_offered(task.skills, task.home)) if t)
     told = {
         "prompt": task.prompt,
         "system": f"\n{{% raw %}}{system}{{% endraw %}}" if system else "",
@@ -70,6 +70,7 @@ def launch(program: Installation, task: Assignment) -> Launch:
             "PYTHONDONTWRITEBYTECODE": "1",
         },
         files={f"{_HOME}/task.json": json.dumps(told)},
+        links=skill_links((*task.skills, *task.loaded)),
     )
 
 

@@ -57,7 +57,7 @@ def launch(program: Installation, task: Assignment) -> Launch:
             "OPENCODE_DISABLE_CLAUDE_CODE": "1",
         },
         files=files,
-        links=skill_links(task.skills, f"{_CONFIG}/skills"),
+        links={**skill_links(task.skills, f"{_CONFIG}/skills"), **skill_links(task.loaded)},
         stdin=task.prompt,
     )  # fmt: skip
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from weigh.define.skill import read_skill
-from weigh.execute.agents.agent import Agent, Assignment, Installation, Launch, skills_loaded
+from weigh.execute.agents.agent import SKILLS, Agent, Assignment, Installation, Launch, skill_links, skills_loaded
 from weigh.execute.agents.reader import Reader, exit_code, text_of
 from weigh.records.request import ToolCall
 from weigh.records.trajectory import Observation
@@ -26,15 +24,15 @@ def launch(program: Installation, task: Assignment) -> Launch:
     ]  # fmt: skip
     # A prompt can call one skill, as a user would by typing its name; the text of any further one is context.
     called, further = task.loaded[:1], task.loaded[1:]
-    instructions = "\n\n".join(text for text in (task.instructions, skills_loaded(further)) if text)
+    instructions = "\n\n".join(text for text in (task.instructions, skills_loaded(further, task.home)) if text)
     if instructions:
         command += ["--append-system-prompt", instructions]
-    for folder in (*task.skills, *called):
-        command += ["--skill", folder]
+    for skill in (*task.skills, *called):
+        command += ["--skill", f"{task.home}/{SKILLS}/{skill.name}"]
     # `-p` takes what follows as its value only if that is no flag; `@` would name a file and `/` a command.
     prompt = f" {task.prompt}" if task.prompt.startswith(("-", "@", "/")) else task.prompt
     if called:
-        prompt = f"/skill:{read_skill(Path(called[0])).name} {task.prompt}"
+        prompt = f"/skill:{called[0].name} {task.prompt}"
     model = {"id": "model", "name": task.model, "reasoning": False, "input": ["text"],
              "contextWindow": task.context_window, "maxTokens": task.max_tokens}  # fmt: skip
     provider = {
@@ -63,6 +61,7 @@ def launch(program: Installation, task: Assignment) -> Launch:
             ".pi/agent/models.json": json.dumps({"providers": {"weigh": provider}}),
             ".pi/agent/settings.json": json.dumps(settings),
         },
+        links=skill_links((*task.skills, *task.loaded)),
     )
 
 

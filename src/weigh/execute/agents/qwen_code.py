@@ -47,7 +47,7 @@ def launch(program: Installation, task: Assignment) -> Launch:
             "QWEN_CODE_SUPPRESS_YOLO_WARNING": "1",
         },
         files={".qwen/settings.json": json.dumps(settings)},
-        links=skill_links(task.skills, ".qwen/skills"),
+        links={**skill_links(task.skills, ".qwen/skills"), **skill_links(task.loaded)},
         # Not by `-p`, which takes a prompt that begins with a dash for a flag.
         stdin=task.prompt,
     )
