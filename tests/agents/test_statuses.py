@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.agents.kit import DONE, AgentBench, bash
 from weigh.cli.main import main
 from weigh.define.harness import apply_overrides, load_harness
+from weigh.execute.agents.registry import NAMES
 from weigh.execute.sandboxes.cgroup import cgroup_parents
 from weigh.execute.sandboxes.folder import home
 from weigh.pipeline.request import Notice, Planned, Setting
@@ -210,3 +212,13 @@ def test_a_sandbox_that_cannot_hold_an_agent_is_refused_by_name(bench: AgentBenc
     request = bench.request({"fine": [DONE]}, overrides=("sandbox=memory",))
     with pytest.raises(WeighError, match="agent pi cannot work in sandbox=memory"):
         asyncio.run(run(request))
+
+
+def test_what_is_installed_is_said_and_installed_once(pi: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["agents", "install", "pi"]) == 0
+    assert re.search(r"^pi 0\.73\.1  \d+ packages  already here  .*pi-0\.73\.1$", capsys.readouterr().out, re.MULTILINE)
+    assert main(["ls", "agents"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^pi +0.73.1 +yes", said, re.MULTILINE) and all(name in said for name in NAMES)
+    assert main(["agents", "install", "pii"]) == 2
+    assert "did you mean 'pi'" in capsys.readouterr().err

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.study.kit import make_study
+from weigh.cli.main import main
 from weigh.define.study import read_study
 from weigh.pipeline.request import RunResult
 from weigh.pipeline.study import StudyChanges, build_study, open_session, plan_study
@@ -146,3 +148,59 @@ async def test_two_that_want_the_same_installation_share_it(study: Path, monkeyp
     (recipe.path / "weigh-ready.json").unlink()
     assert find_installation(recipe.path) is None
     assert (await build(recipe)).path == first.path
+
+
+JUDGE = """
+def strict(request):
+    shouted = "HELLO ADA" in request.messages[-1].content
+    return '{"reason": "I looked for capitals", "grade": "%s"}' % ("correct" if shouted else "incorrect")
+"""
+
+
+async def test_a_judge_of_the_harness_judges_a_task(study: Path, library: Path) -> None:
+    helper = f'harness: {{sandbox: bubblewrap, helpers: {{judge: "scripted/{study.parent}/judge.py:strict"}}}}'
+    changes = {"harness: {sandbox: bubblewrap}": helper, "[bare, skill]": "[bare]", "epochs: 2": "tasks: [tell]"}
+    study = make_study(study.parent, library, changes)
+    (study.parent / "judge.py").write_text(JUDGE)
+    profile = study.parent / "profile.yaml"
+    profile.write_text(profile.read_text().replace("    target: hello Ada", "    target: hello Ada\n    score: judge"))
+    await run(study)
+    made = {t.arm: t.scores["match"] for t in trials(study)}
+    assert {arm: score.value for arm, score in made.items()} == {
+        "small/coder/v1.0.0/bare": 0.0, "small/coder/v1.1.0/bare": 1.0,
+    }  # fmt: skip
+    assert all("capitals" in (score.explanation or "") for score in made.values())
+
+
+def test_what_failed_is_told_with_its_reason_and_runs_again(
+    study: Path, library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = make_study(study.parent, library, {"[bare, skill]": "[bare]", "epochs: 2": "tasks: [tell]"})
+    answers = study.parent / "answers.py"
+    works = answers.read_text()
+    failing = (
+        works
+        + """
+from weigh.records.errors import Error, Failure
+answered = answer
+def answer(request):
+    if (HERE / "down").exists():
+        raise Failure(Error(kind="provider", code="http_400", message="too long for me"))
+    return answered(request)
+"""
+    )
+    answers.write_text("import pathlib\nHERE = pathlib.Path(__file__).parent\n" + failing)
+    (study.parent / "down").touch()
+    words = ["study", "run", str(study), "-q", "--sandbox", "local"]
+    assert main(words) == 1
+    said = capsys.readouterr().err
+    assert "2 of 2 trials failed: 2 provider" in said
+    assert "warning: --sandbox local protects nothing" in said
+    assert main(["study", "status", str(study), "--sandbox", "local", "--format", "json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert {(r["revision"], r["failed"], r["state"], r["why"]) for r in status} == {
+        (revision, 1, "failed", "1 provider: too long for me") for revision in ("v1.0.0", "v1.1.0")
+    }
+    (study.parent / "down").unlink()
+    assert main(words) == 0
+    assert "2 run, 0 reused" in capsys.readouterr().err
