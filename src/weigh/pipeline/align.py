@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from weigh.pipeline.questions import Errors, Questions, questions
+from weigh.pipeline.questions import Errors, Questions, question_keys, questions
 from weigh.pipeline.sides import Member, Side, contexts
 from weigh.plan.explain import Difference, differences, flatten
 from weigh.records.arm import Axis
@@ -254,14 +254,14 @@ def align(
     Raises:
         DefinitionError: A filter is ambiguous, or the metric cannot be computed.
     """
-    if data.memo is None:
-        return _align(data, a, b, task, ours, theirs, metric, errors, cluster)
-    arms = tuple(tuple((m.run.id, m.arm.id, m.variant) for m in side.members) for side in (a, b))
-    key = ("align", arms, task, metric, errors, cluster)
-    if key not in data.memo:
-        data.memo[key] = _align(data, a, b, task, ours, theirs, metric, errors, cluster)
-    made: Aligned = data.memo[key]
+    key = ("align", side_key(a), side_key(b), task, metric, errors, cluster)
+    made: Aligned = data.remember(key, lambda: _align(data, a, b, task, ours, theirs, metric, errors, cluster))
     return made
+
+
+def side_key(side: Side) -> tuple[Any, ...]:
+    """What tells a side from another, where something about it is remembered."""
+    return tuple((m.run.id, m.arm.id, m.variant) for m in side.members)
 
 
 def _align(
@@ -272,12 +272,11 @@ def _align(
     first = column(data, a, ours, metric, rest, errors)
     second = column(data, b, theirs, metric, rest, errors)
     x, y = first.questions, second.questions
-    _, at_x, at_y = np.intersect1d(x.keys.astype(str), y.keys.astype(str), return_indices=True)
-    order = np.argsort(at_x)
-    at_x, at_y = at_x[order], at_y[order]
+    at_x, at_y = _paired(x.keys, y.keys)
     keys = x.keys[at_x]
     planned = sorted({*first.failed} & {*second.failed})
-    lost = [k for k in planned if k in set(x.lost) | set(y.lost)]
+    silent = {*x.lost, *y.lost}
+    lost = [k for k in planned if k in silent] if silent else []
     only_a = [first.ids[k] for k in first.ids if k not in second.ids]
     only_b = [second.ids[k] for k in second.ids if k not in first.ids]
     changed = sorted(set(only_a) & set(only_b))
@@ -296,10 +295,10 @@ def _align(
         epochs_b=[lists_y[i] for i in at_y] if repeated else [],
         clusters=clusters,
         cluster_from=source,
-        failed_a=np.array([first.failed[k] for k in planned]),
-        failed_b=np.array([second.failed[k] for k in planned]),
-        timeouts_a=np.array([first.timeouts[k] for k in keys]),
-        timeouts_b=np.array([second.timeouts[k] for k in keys]),
+        failed_a=_shares_of(first.failed, planned),
+        failed_b=_shares_of(second.failed, planned),
+        timeouts_a=_shares_of(first.timeouts, keys),
+        timeouts_b=_shares_of(second.timeouts, keys),
         only_a=tuple(sorted(set(only_a) - set(changed))),
         only_b=tuple(sorted(set(only_b) - set(changed))),
         changed=tuple(changed),
@@ -307,17 +306,26 @@ def _align(
     )
 
 
+def _paired(ours: NDArray[Any], theirs: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Places of the keys that both have, in the order of the first."""
+    if np.array_equal(ours, theirs) and len({*ours.tolist()}) == ours.size:
+        return np.arange(ours.size), np.arange(ours.size)
+    _, at, other = np.intersect1d(ours.astype(str), theirs.astype(str), return_indices=True)
+    order = np.argsort(at)
+    return at[order], other[order]
+
+
+def _shares_of(shares: Mapping[str, float], keys: Sequence[str] | NDArray[Any]) -> NDArray[np.float64]:
+    """Shares of questions by key; mostly nothing failed and nothing was late."""
+    return np.array([shares[k] for k in keys]) if any(shares.values()) else np.zeros(len(keys))
+
+
 def column(
     data: Dataset, side: Side, tasks: Sequence[TaskInfo], metric: MetricInfo, rest: Sequence[str], errors: Errors
 ) -> Column:
     """One side's questions of one task, of all its arms; the key of a question carries its context."""
-    if data.memo is None:
-        return _column(data, side, tasks, metric, rest, errors)
-    arms = tuple((m.run.id, m.arm.id, m.variant) for m in side.members)
-    key = ("column", arms, tuple((t.name, t.variant) for t in tasks), metric, tuple(rest), errors)
-    if key not in data.memo:
-        data.memo[key] = _column(data, side, tasks, metric, rest, errors)
-    made: Column = data.memo[key]
+    key = ("column", side_key(side), tuple((t.name, t.variant) for t in tasks), metric, tuple(rest), errors)
+    made: Column = data.remember(key, lambda: _column(data, side, tasks, metric, rest, errors))
     return made
 
 
@@ -359,8 +367,14 @@ def _column(
 def read_values(data: Dataset, task: TaskInfo, metric: MetricInfo, member: Member) -> Any:
     """The trials of an arm on a task, as stored; what a failed trial had cost is no cost of an answer."""
     rows = _stored_values(data, task, metric, member)
-    failed = np.isin(rows.status.astype(str), ("error", "empty"))
+    failed = did_fail(rows.status)
     return msgspec.structs.replace(rows, value=np.where(failed, np.nan, rows.value))
+
+
+def did_fail(status: NDArray[Any]) -> NDArray[np.bool_]:
+    """Of which trials the machinery failed; that is no outcome of theirs."""
+    found: NDArray[np.bool_] = (status == "error") | (status == "empty")
+    return found
 
 
 def _stored_values(data: Dataset, task: TaskInfo, metric: MetricInfo, member: Member) -> Any:
@@ -383,24 +397,18 @@ def _shares(
     rows: Any, suffix: str, failed: dict[str, float], timeouts: dict[str, float], ids: dict[str, str], is_cost: bool
 ) -> None:
     """Share of failed and of timed-out epochs of every question, and its id. A score that is missing has failed too."""
-    missing = np.zeros(rows.value.size, dtype=bool) if is_cost else np.isnan(rows.value)
-    total: dict[str, int] = {}
-    bad: dict[str, int] = {}
-    late: dict[str, int] = {}
-    seen: dict[tuple[str, str], str] = {}
-    number: dict[str, int] = {}
-    for digest, name, status, lost in zip(rows.instance_digest, rows.instance_id, rows.status, missing, strict=True):
-        key = seen.get((digest, name))
-        if key is None:
-            number[digest] = number.get(digest, 0) + 1
-            key = (digest if number[digest] == 1 else f"{digest}#{number[digest]}") + suffix
-            seen[digest, name] = key
-            ids[key] = name
-        total[key] = total.get(key, 0) + 1
-        bad[key] = bad.get(key, 0) + bool(lost or status in ("error", "empty"))
-        late[key] = late.get(key, 0) + (status == "timeout")
-    failed.update({k: bad[k] / total[k] for k in total})
-    timeouts.update({k: late[k] / total[k] for k in total})
+    names, starts = question_keys(rows)
+    if not starts.size:
+        return
+    keys = names.tolist() if not suffix else [key + suffix for key in names]
+    status = rows.status
+    bad = did_fail(status)
+    if not is_cost:
+        bad |= np.isnan(rows.value)
+    ids.update(zip(keys, rows.instance_id[starts].tolist(), strict=True))
+    total = np.diff(np.append(starts, rows.value.size))
+    for shares, flags in ((failed, bad), (timeouts, status == "timeout")):
+        shares.update(zip(keys, (np.add.reduceat(flags.astype(np.int64), starts) / total).tolist(), strict=True))
 
 
 def _joined(parts: Sequence[Questions]) -> Questions:
@@ -426,6 +434,8 @@ def cluster_names(
 ) -> tuple[NDArray[Any] | None, str | None]:
     """What is not independent: a field the user names, the instances' own clusters, or a question that several arms
     of a side answered."""
+    if field is None and found.clusters is None and not rest:
+        return None, None
     digests = np.array([k.split("|")[0] for k in keys], dtype=object)
     if field is not None:
         values = metadata(data, field)
@@ -444,6 +454,11 @@ def cluster_names(
 
 def metadata(data: Dataset, field: str) -> dict[str, str]:
     """A metadata field of every question that has it, by content digest; `cluster` and `task` are fields too."""
+    made: dict[str, str] = data.remember(("metadata", field), lambda: _metadata(data, field))
+    return made
+
+
+def _metadata(data: Dataset, field: str) -> dict[str, str]:
     if field == "cluster":
         query = "select distinct instance_digest, cluster as value from trials where cluster is not null"
         rows = data.sql(query)

@@ -14,7 +14,7 @@ import numpy as np
 
 from weigh.analyze.estimate import Estimate, estimate
 from weigh.analyze.spread import median_interval, spread
-from weigh.pipeline.align import COSTS, read_values
+from weigh.pipeline.align import COSTS, did_fail, read_values
 from weigh.pipeline.compare_rows import percent, plain, span
 from weigh.pipeline.paths import PREFIX
 from weigh.pipeline.payload_grid import LEVELS
@@ -55,8 +55,7 @@ def _values(data: CachedDataset, task: Any, info: MetricInfo, member: Any) -> An
     if info is not FAILED:
         return read_values(data, task, info, member)
     found = read_values(data, task, COSTS["seconds"], member)
-    bad = np.isin(found.status.astype(str), ("error", "empty"))
-    return msgspec.structs.replace(found, value=bad.astype(float))
+    return msgspec.structs.replace(found, value=did_fail(found.status).astype(float))
 
 
 def _row(arm: int, task: int, info: MetricInfo, flat: Any, over: Any, clusters: Any) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def questions(rows: Values, metric: MetricInfo, errors: Errors = "exclude") -> Q
             epochs needed than there are (pass@k).
     """
     value = np.asarray(rows.value, dtype=np.float64)
-    digests, ids = np.asarray(rows.instance_digest), np.asarray(rows.instance_id)
+    ids = np.asarray(rows.instance_id)
     trials = int(value.size)
     missing = np.isnan(value)
     failed = int(missing.sum())
@@ -101,8 +101,7 @@ def questions(rows: Values, metric: MetricInfo, errors: Errors = "exclude") -> Q
     if failed and errors == "zero":
         value = np.where(missing, _worst(metric), value)
         missing = np.zeros(trials, dtype=bool)
-    starts = _starts(digests, ids)
-    keys = _keys(digests, starts)
+    keys, starts = question_keys(rows)
     owner = np.zeros(trials, dtype=np.int64)
     owner[starts[1:]] = 1
     owner = np.cumsum(owner)
@@ -122,6 +121,13 @@ def questions(rows: Values, metric: MetricInfo, errors: Errors = "exclude") -> Q
         failed=failed,
         lost=tuple(keys[~kept].tolist()),
     )
+
+
+def question_keys(rows: Values) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The key of each question in the order of the trials, and where its trials begin."""
+    digests, ids = np.asarray(rows.instance_digest), np.asarray(rows.instance_id)
+    starts = _starts(digests, ids)
+    return _keys(digests, starts), starts
 
 
 def _worst(metric: MetricInfo) -> float:

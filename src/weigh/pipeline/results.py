@@ -21,7 +21,7 @@ from weigh.records.errors import DefinitionError
 from weigh.records.run import MetricInfo, Run, SuiteNode, TaskInfo
 from weigh.records.trial import join_spec
 from weigh.records.usage import Usage
-from weigh.store.dataset import Dataset, open_dataset
+from weigh.store.dataset import Dataset, open_dataset, stretches
 from weigh.store.layout import Store
 
 
@@ -271,8 +271,9 @@ def arm_totals(data: Dataset, run: str) -> Totals:
         elif row["status"] != "ok":
             entry["outcomes"][row["status"]] += row["trials"]
         entry["usages"].append(row)
+    waited = _in_flight(data, run)
     for key, entry in totals.items():
-        entry["seconds"] = _in_flight(data, run, key)
+        entry["seconds"] = waited.get(key)
         parts = entry.pop("usages")
         costs = [p["cost"] for p in parts]
         entry["usage"] = Usage(
@@ -284,16 +285,22 @@ def arm_totals(data: Dataset, run: str) -> Totals:
     return totals
 
 
-def _in_flight(data: Dataset, run: str, key: tuple[str, str, str]) -> float | None:
-    """Length of the union of the intervals in which the trials of an arm on a task were in flight, in seconds."""
+def _in_flight(data: Dataset, run: str) -> dict[tuple[str, str, str], float]:
+    """By arm, task and variant: length of the union of the intervals in which its trials were in flight, in seconds."""
     found = data.arrays(
-        "select started, seconds from trials where run = ? and arm = ? and task = ? and variant = ? "
-        "and started is not null and seconds is not null order by started",
-        (run, *key),
+        "select arm, task, variant, started, seconds from trials where run = ? "
+        "and started is not null and seconds is not null order by arm, task, variant, started",
+        [run],
     )
+    names = [np.ma.filled(found[name].astype(object), "") for name in ("arm", "task", "variant")]
     started, seconds = (np.ma.getdata(found[name]) for name in ("started", "seconds"))
-    if not started.size:
-        return None
+    return {
+        (names[0][at], names[1][at], names[2][at]): _covered(started[at:end], seconds[at:end])
+        for at, end in stretches(names)
+    }
+
+
+def _covered(started: Any, seconds: Any) -> float:
     ends = np.maximum.accumulate(started + seconds)
     pauses = np.maximum(0.0, started[1:] - ends[:-1]).sum()
     return float(ends[-1] - started[0] - pauses)

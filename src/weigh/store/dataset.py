@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,17 @@ def _value_of(scorer: str | None, measure: str | None) -> tuple[str, list[str]]:
     return (f'"{measure}"::double', []) if measure is not None else ("scores[?]", [scorer or ""])
 
 
+def stretches(names: Sequence[Any]) -> list[tuple[int, int]]:
+    """Where each run of equal neighbours begins and ends in arrays of equal length, all of them taken together."""
+    import numpy as np
+
+    size = len(names[0])
+    change = np.zeros(size, dtype=bool)
+    for own in names:
+        change[1:] |= own[1:] != own[:-1]
+    return list(itertools.pairwise([0, *np.flatnonzero(change).tolist(), size])) if size else []
+
+
 def _as_values(columns: dict[str, Any]) -> Values:
     import numpy as np
 
@@ -97,6 +108,14 @@ class Dataset:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def remember(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` gives; asked for once a key where there is a memo."""
+        if self.memo is None:
+            return make()
+        if key not in self.memo:
+            self.memo[key] = make()
+        return self.memo[key]
 
     def close(self) -> None:
         """Let go of everything."""
@@ -163,19 +182,12 @@ class Dataset:
             f"select {order}, {_VALUES}, {value} as value from trials order by {order}, {_ORDER}", first
         )
         names = [np.ma.filled(found.pop(name).astype(object), "") for name in ("run", "arm", "task", "variant")]
-        size = len(names[0])
-        if not size:
-            return {}
-        change = np.zeros(size, dtype=bool)
-        for own in names:
-            change[1:] |= own[1:] != own[:-1]
-        starts = [0, *np.flatnonzero(change).tolist(), size]
         whole = _as_values(found)
         return {
             (str(names[0][at]), str(names[1][at]), str(names[2][at]), str(names[3][at])): Values(
                 **{f: getattr(whole, f)[at:end] for f in Values.__struct_fields__}
             )
-            for at, end in itertools.pairwise(starts)
+            for at, end in stretches(names)
         }
 
     def _execute(self, query: str, parameters: Sequence[Any]) -> Any:
