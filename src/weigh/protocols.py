@@ -213,6 +213,10 @@ class Scaffold(Protocol):
     - `problems() -> list[str]`: what keeps it from working here, in words for the user, before the first token.
     - `misfits(spec) -> list[str]`, `warnings(spec) -> list[str]`: the same of the sandbox it would get, and what a user
       should know of it.
+    - `withholds(workspace, capabilities) -> list[str]`: why the model would not see the instructions and Skills of a
+      workspace, given the capabilities of the harness's tools (`bash`, ...). A scaffold without it shows neither, and
+      is refused where a workspace has any. One that puts them into the request itself gives a digest of what it adds
+      by `identity_of(workspace) -> str`.
     - `identity() -> dict`: what it is besides name and options (an agent program's version); part of the arm's digest.
       Callable when there are problems too.
     - `helpers`: roles of the helper models it asks; `runs_tools`: False where it calls none of the harness's tools.

@@ -24,6 +24,7 @@ from weigh.pipeline.sandbox import sandbox_spec
 from weigh.protocols import Scaffold
 from weigh.records.digest import digest_bytes
 from weigh.records.errors import CapabilityError, DefinitionError, Failure, WeighError
+from weigh.records.workspace import Workspace
 
 
 class Acting(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +37,7 @@ class Acting(msgspec.Struct, frozen=True, kw_only=True):
         servers: MCP servers of the harness, not started.
         scaffold: What the scaffold is besides its name and options (the version of an agent program), as it says.
         warnings: Lines for people.
+        told: Digest of what the scaffold adds to the rendered request for the workspace's sake.
     """
 
     setting: Setting
@@ -44,6 +46,7 @@ class Acting(msgspec.Struct, frozen=True, kw_only=True):
     servers: McpServers
     scaffold: dict[str, Any] = {}
     warnings: tuple[str, ...] = ()
+    told: str = ""
 
 
 async def find_acting(setting: Setting) -> tuple[Acting, list[str]]:
@@ -83,6 +86,7 @@ async def find_acting(setting: Setting) -> tuple[Acting, list[str]]:
         else:
             spec = seeded_spec(spec, setting.workspace)
             if scaffold is not None:
+                problems += _withheld(setting, scaffold, tools)
                 problems += getattr(scaffold, "misfits", _nothing)(spec)
                 warnings += getattr(scaffold, "warnings", _nothing)(spec)
             problems += sandbox_problems(tools, spec)
@@ -96,9 +100,43 @@ async def find_acting(setting: Setting) -> tuple[Acting, list[str]]:
                     f"{probe.reason}. {probe.how_to_get}".rstrip()
                 )
     acting = Acting(
-        setting=setting, tools=tools, sandbox=spec, servers=servers, scaffold=identity, warnings=tuple(warnings)
+        setting=setting,
+        tools=tools,
+        sandbox=spec,
+        servers=servers,
+        scaffold=identity,
+        warnings=tuple(warnings),
+        told="" if problems else _told(setting.workspace, scaffold),
     )
     return acting, problems
+
+
+def _withheld(setting: Setting, scaffold: Scaffold, tools: ToolSet) -> list[str]:
+    """Why the model would not see what the workspace has for it: two tiers would silently be one."""
+    workspace, harness = setting.workspace, setting.harness
+    if workspace is None or not _has_words(workspace):
+        return []
+    capabilities = {need for tool in tools.tools.values() for need in tool.needs}
+    if hasattr(scaffold, "withholds"):
+        reasons = scaffold.withholds(workspace, capabilities)
+    else:
+        reasons = [
+            f"scaffold {harness.scaffold} gives the model neither instructions nor Skills; leave these out, or use "
+            "an agent that does (coder, pi)"
+        ]
+    tier = f"tier {setting.axes['tier']!r}: " if "tier" in setting.axes else ""
+    return [f"{tier}harness '{harness.name}': {reason}" for reason in reasons]
+
+
+def _told(workspace: Workspace | None, scaffold: Scaffold | None) -> str:
+    """Digest of what a scaffold adds to the rendered request for a workspace's sake; empty where it adds nothing."""
+    digest_of = getattr(scaffold, "identity_of", None)
+    return "" if digest_of is None or workspace is None or not _has_words(workspace) else str(digest_of(workspace))
+
+
+def _has_words(workspace: Workspace) -> bool:
+    """Whether a workspace has something for the model and not only for the sandbox."""
+    return bool(workspace.instructions or workspace.skills)
 
 
 def _nothing(spec: SandboxSpec) -> list[str]:

@@ -139,6 +139,8 @@ def make_arm(
         given["scaffold"] = acting.scaffold
     if setting.workspace is not None:
         given["workspace"] = setting.workspace.digest
+    if acting.told:
+        given["told"] = acting.told
     return Arm(id=arm_id, digest=digest(given), axes=axes, config=given)
 
 

@@ -46,6 +46,9 @@ def lines(trial: Trial, *, steps: bool) -> Iterator[str]:
     yield f"  instance  {trial.instance.id}" + (f", epoch {trial.epoch}" if trial.epoch else "")
     yield f"  status    {trial.status}" + (f" (generation of trial {trial.reused})" if trial.reused else "")
     yield f"  key       {trial.key}"
+    given = given_text(trial)
+    if given:
+        yield f"  given     {given}"
     if trial.error:
         yield heading("error")
         yield indented(f"{trial.error.kind}: {trial.error.message}")
@@ -81,6 +84,16 @@ def lines(trial: Trial, *, steps: bool) -> Iterator[str]:
         for number, attempt in enumerate(trial.attempts, 1):
             end = f"{attempt.error.kind}: {attempt.error.message}" if attempt.error else "ok"
             yield f"  {number}  {seconds(attempt.seconds)}  {end}"
+
+
+def given_text(trial: Trial) -> str:
+    """What of its workspace was put before the model: Skills with the way it got them, and instructions."""
+    given = trial.trajectory.metadata.get("given", {}) if trial.trajectory else {}
+    parts = [f"Skill {name} ({way})" for name, way in given.get("skills", {}).items()]
+    if given.get("instructions"):
+        text = " ".join(given["instructions"].split())
+        parts.append(f"instructions: {text[:90]}{'...' if len(text) > 90 else ''}")
+    return "; ".join(parts)
 
 
 def target(trial: Trial) -> str:

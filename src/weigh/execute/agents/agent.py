@@ -7,15 +7,19 @@ it keeps its session, and what its event stream means. It never runs anything; `
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from weigh.define.skill import Skill
 from weigh.execute.agents.reader import Reader
+from weigh.records.errors import DefinitionError, suggest
 
 SKILLS = "skills"
 """Where skills are, below the home folder, for agents without a place of their own."""
+
+WAYS = ("offered", "loaded")
+"""How a model gets Skills."""
 
 
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +126,23 @@ class AgentModule(Protocol):
     """A module of an adapter."""
 
     AGENT: Agent
+
+
+def check_way(skills: str) -> str:
+    """See that Skills are given in one of the ways there are.
+
+    Raises:
+        DefinitionError: It is none, with the closest one.
+    """
+    if skills not in WAYS:
+        raise DefinitionError(f"scaffold option skills={skills}: {' or '.join(WAYS)}{suggest(skills, WAYS)}")
+    return skills
+
+
+def given_facts(skills: Sequence[Skill], way: str, instructions: str) -> dict[str, Any]:
+    """What a trial records of what its workspace put before the model."""
+    found: dict[str, Any] = {"skills": {skill.name: way for skill in skills}, "instructions": instructions}
+    return {key: value for key, value in found.items() if value}
 
 
 def skill_links(skills: Sequence[Skill], below: str = SKILLS) -> dict[str, str]:

@@ -7,14 +7,14 @@ installation, read-only, and what the sandbox shows; its key is a token that is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from weigh.define.skill import Skill, read_skill
-from weigh.execute.agents.agent import Agent, Assignment, Installation, skills_loaded
+from weigh.execute.agents.agent import Agent, Assignment, Installation, check_way, given_facts, skills_loaded
 from weigh.execute.agents.install import find_agent, find_node, missing
 from weigh.execute.agents.registry import agent_by_name
 from weigh.execute.gateway.open import open_gateway
@@ -24,13 +24,12 @@ from weigh.execute.sandboxes.spec import WORKSPACE, SandboxSpec
 from weigh.execute.scaffolds.agent_prompt import read_prompt
 from weigh.execute.scaffolds.agent_trial import AgentTrial
 from weigh.protocols import ScaffoldContext
-from weigh.records.errors import CapabilityError, DefinitionError, suggest
+from weigh.records.errors import CapabilityError
 from weigh.records.request import Request
 from weigh.records.trajectory import Trajectory
 from weigh.records.workspace import Workspace
 
 MODES = ("bubblewrap", "container", "local")
-SKILLS = ("offered", "loaded")
 
 
 class AgentScaffold:
@@ -63,13 +62,11 @@ class AgentScaffold:
         calls: int | None = None,
         skills: str = "offered",
     ) -> None:
-        if skills not in SKILLS:
-            raise DefinitionError(f"agent option skills={skills}: {' or '.join(SKILLS)}{suggest(skills, SKILLS)}")
         self.agent = agent_by_name(agent) if isinstance(agent, str) else agent
         self.name = self.agent.name
         self._version = version
         self.max_tokens, self.context_window, self.calls = max_tokens, context_window, calls
-        self.skills = skills
+        self.skills = check_way(skills)
         self._skills: dict[tuple[str, ...], tuple[Skill, ...]] = {}
         self._gateway: Any = None
         self._program: Installation | None = None
@@ -88,6 +85,10 @@ class AgentScaffold:
             node = find_node()
             found["node"] = ".".join(map(str, node[1])) if node else None
         return found
+
+    def withholds(self, workspace: Workspace, capabilities: Collection[str]) -> list[str]:
+        """Nothing: each agent is given instructions and Skills its own way."""
+        return []
 
     def misfits(self, spec: SandboxSpec) -> list[str]:
         """Why an agent cannot work in such a sandbox."""
@@ -147,6 +148,9 @@ class AgentScaffold:
         told = [system, workspace.instructions if workspace else ""]
         if loaded and not self.agent.loads_skills:
             told.append(skills_loaded(loaded, home))
+        given = given_facts(skills, self.skills, workspace.instructions if workspace else "")
+        if given:
+            context.metadata["given"] = given
         trial = AgentTrial(self.agent, self._program, self._gateway, request, context, calls=self.calls)
         assignment = Assignment(
             prompt=prompt,

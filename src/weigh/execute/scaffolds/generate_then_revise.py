@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from weigh.execute.scaffolds.briefed import Briefed
 from weigh.execute.scaffolds.conversation import Conversation
 from weigh.protocols import ScaffoldContext
 from weigh.records.errors import DefinitionError
@@ -14,25 +15,27 @@ PROMPT = """Check your answer: look for mistakes and for anything that the quest
 the complete final answer again, in the form the question asked for."""
 
 
-class GenerateThenRevise:
+class GenerateThenRevise(Briefed):
     """See above. Works with and without tools.
 
     Args:
         rounds: How often the model is asked to revise.
         prompt: The words for it.
+        skills: Of a workspace: `offered` or `loaded`, as with agents.
     """
 
     name = "generate_then_revise"
     helpers: tuple[str, ...] = ()
     runs_tools = True
 
-    def __init__(self, rounds: int = 1, prompt: str = PROMPT) -> None:
+    def __init__(self, rounds: int = 1, prompt: str = PROMPT, skills: str = "offered") -> None:
+        super().__init__(skills)
         if rounds < 1:
             raise DefinitionError(f"scaffold 'generate_then_revise': rounds is {rounds}; it must be at least 1")
         self.rounds, self.prompt = rounds, prompt
 
     async def run(self, request: Request, context: ScaffoldContext) -> Trajectory:
-        conversation = Conversation(request, context)
+        conversation = Conversation(await self.brief(request, context), context)
         await conversation.answer()
         first = conversation.output.text
         for _ in range(self.rounds):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import runpy
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,34 +20,44 @@ from openai.types.chat import ChatCompletionMessage
 
 import agents
 from weigh.execute.limits import LimitReached
+from weigh.execute.scaffolds.briefed import Briefed
 from weigh.execute.scaffolds.conversation import REFUSED, Conversation
 from weigh.execute.stop import Abandoned
 from weigh.protocols import ScaffoldContext
 from weigh.records.errors import DefinitionError, Error, Failure, WeighError
 from weigh.records.request import ChatRequest, Message, Output, Request, ToolCall, ToolSpec
 from weigh.records.trajectory import Step, Trajectory
+from weigh.records.workspace import Workspace
 
 OURS = (LimitReached, Failure, Abandoned, WeighError)
 """What ends a trial; it has to get past the package, which turns a tool's exceptions into words for the model."""
 
 
-class OpenAIAgents:
+class OpenAIAgents(Briefed):
     """See above.
 
     Args:
         agent: `FILE.py:NAME` of an `agents.Agent`, or of a function that makes one; it is given the model, and the
             harness's tools beside its own. None: an agent with the harness's system prompt and tools.
+        skills: Of a workspace: `offered` or `loaded`, as with agents.
     """
 
     name = "openai_agents"
     helpers: tuple[str, ...] = ()
     runs_tools = True
 
-    def __init__(self, agent: str | None = None) -> None:
+    def __init__(self, agent: str | None = None, skills: str = "offered") -> None:
+        super().__init__(skills)
         self._agent = _load(agent) if agent else None
 
+    def withholds(self, workspace: Workspace, capabilities: Collection[str]) -> list[str]:
+        """What the workspace has for the model goes into the system prompt, and an agent of one's own has its own."""
+        if self._agent is not None:
+            return ["an agent of one's own has its own instructions, and is told nothing else"]
+        return super().withholds(workspace, capabilities)
+
     async def run(self, request: Request, context: ScaffoldContext) -> Trajectory:
-        trial = _Trial(request, context)
+        trial = _Trial(await self.brief(request, context), context)
         model = _Model(trial)
         tools: list[Any] = [trial.tool(spec) for spec in context.tools]
         stop: Any = {"stop_at_tool_names": ["submit"]} if any(t.name == "submit" for t in context.tools) else None

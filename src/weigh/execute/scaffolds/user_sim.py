@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from weigh.execute.scaffolds.briefed import Briefed
 from weigh.execute.scaffolds.conversation import Conversation
 from weigh.protocols import ScaffoldContext
 from weigh.records.errors import DefinitionError
@@ -25,7 +26,7 @@ Say what this person would say next, in one or two sentences, and nothing else. 
 give away what the person would not know. When you have what you want, or see that you will not get it, say {stop}"""
 
 
-class UserSim:
+class UserSim(Briefed):
     """See above. Needs the helper role `user`.
 
     Args:
@@ -34,6 +35,7 @@ class UserSim:
         stop: What the user says to end it.
         exchanges: The most messages of the user after the first; then the last answer counts.
         max_tokens, temperature: Of the simulated user.
+        skills: Of a workspace: `offered` or `loaded`, as with agents.
     """
 
     name = "user_sim"
@@ -48,7 +50,9 @@ class UserSim:
         exchanges: int = 8,
         max_tokens: int = 200,
         temperature: float = 0.0,
+        skills: str = "offered",
     ) -> None:
+        super().__init__(skills)
         if opening not in ("task", "user"):
             raise DefinitionError(f"scaffold 'user_sim': opening is 'task' or 'user', not {opening!r}")
         self.persona, self.opening, self.stop, self.exchanges = persona, opening, stop, exchanges
@@ -56,6 +60,7 @@ class UserSim:
 
     async def run(self, request: Request, context: ScaffoldContext) -> Trajectory:
         goal = _goal(request)
+        request = await self.brief(request, context)
         if self.opening == "user" and isinstance(request, ChatRequest):
             before = tuple(m for m in request.messages if m.role == "system")
             conversation = Conversation(msgspec.structs.replace(request, messages=before), context)
