@@ -176,6 +176,8 @@ def test_several_agents_are_counted_alike_and_compared(study: Path, capsys: pyte
         assert (counted["calls"], counted["generated"]) == (2, 14)
         assert [a.kind for a in actions_of(trial.trajectory)][:1] == ["command"]
 
+    below = descendants(os.getpid())
+    assert [line for line in below.values() if "sandbox" not in line] == []  # no agent, no zombie; the reaper waits
     plan = rows(capsys, "study", "plan", str(study))
     assert {r["agent"]: (r["trials"], r["done"], r["remaining"]) for r in plan} == dict.fromkeys(AGENTS, (3, 1, 2))
     status = rows(capsys, "study", "status", str(study))

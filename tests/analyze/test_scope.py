@@ -63,6 +63,47 @@ def test_fewer_than_four_epochs_give_no_verdict() -> None:
     assert made.verdict == "unresolved" and "at least 4 epochs" in made.reason and made.p < 0.05
 
 
+@pytest.mark.parametrize(("chance_a", "chance_b"), [(0.5, 0.5), (0.4, 0.6), (0.05, 0.2)])
+def test_many_questions_of_few_epochs_have_an_interval_that_holds(
+    rng: np.random.Generator, chance_a: float, chance_b: float
+) -> None:
+    held = 0
+    for _ in range(400):
+        a, b = rng.random((24, 4)) < chance_a, rng.random((24, 4)) < chance_b
+        made = compare_given(a.astype(float).tolist(), b.astype(float).tolist())
+        held += made.low <= chance_b - chance_a <= made.high
+    assert held / 400 > 0.92  # 0.85 by square-and-add alone, at chances about one half
+
+
+def test_one_question_keeps_the_interval_of_newcombe() -> None:
+    made = compare_given([[1, 1, 0, 0, 0, 0, 0, 0]], [[1, 1, 1, 1, 1, 1, 1, 0]])
+    # Newcombe's method 10 for 7 of 8 against 2 of 8, from the Wilson intervals 0.529-0.978 and 0.071-0.591.
+    assert (made.low, made.high) == pytest.approx((0.1395, 0.8309), abs=1e-3)
+
+
+def test_a_margin_makes_no_difference_a_verdict() -> None:
+    same = [[1.0, 1.0, 1.0, 0.0], [1.0] * 4] * 12
+    made = compare_given(same, same, margin=0.2)
+    assert made.verdict == "equivalent" and made.reason.startswith("within the margin of 0.2 (90 % interval from -0.0")
+    assert compare_given(same, same, margin=0.05).verdict == "unresolved"
+    assert compare_given(same, same).verdict == "unresolved"
+    assert compare_given([row[:3] for row in same], [row[:3] for row in same], margin=0.9).verdict == "unresolved"
+    worse = [[0.0, *row[1:]] for row in same]
+    assert compare_given(same, worse, margin=0.2).verdict == "worse"
+    small = compare_given(same, worse, margin=0.6)
+    assert small.verdict == "equivalent" and "smaller than the margin" in small.reason and small.p < 0.05
+    with pytest.raises(ValueError, match="larger than 0"):
+        compare_given(same, same, margin=0.0)
+
+
+def test_a_margin_is_not_met_more_often_than_it_should(rng: np.random.Generator) -> None:
+    met = 0
+    for _ in range(400):
+        a, b = rng.random((24, 4)) < 0.4, rng.random((24, 4)) < 0.6
+        met += compare_given(a.astype(float).tolist(), b.astype(float).tolist(), margin=0.2).verdict == "equivalent"
+    assert met / 400 < 0.085
+
+
 def test_degenerate_and_refused() -> None:
     assert compare_given([], []).reason == "no question in common"
     same = compare_given([[1] * 4] * 3, [[1] * 4] * 3)

@@ -12,6 +12,7 @@ from tests.study.kit import git
 from weigh.define.prepared import instance_digest
 from weigh.define.skill import read_skill
 from weigh.define.study import StudyRevision
+from weigh.pipeline.prepare import with_built_in_markers
 from weigh.records.errors import DefinitionError
 from weigh.records.instance import Instance
 from weigh.score.every import EveryScorer
@@ -151,6 +152,18 @@ async def test_a_class_takes_over(tmp_path: Path) -> None:
     ):
         with pytest.raises(DefinitionError, match=said):
             load_profile(ref, tmp_path)
+
+
+def test_ones_own_words_for_giving_up_are_the_marker_of_every_agent(tmp_path: Path) -> None:
+    made = profile(tmp_path, command="p", markers={"gave-up": "geht leider nicht"},
+                   tasks=[{"name": "t", "prompt": "x", "target": "y"}])  # fmt: skip
+    [task] = made.registry(["t"], "study").expand(["study"])[1]
+    prepared = with_built_in_markers(task).prepare(scorer_by_name=scorer_by_name)
+    named = {s.name: s for s in prepared.scorers}
+    assert [n for n in named if n.startswith("marker:")] == [
+        "marker:unregistered-call", "marker:repeated-call", "marker:error-recovered", "marker:gave-up", "marker:cli",
+    ]  # fmt: skip
+    assert named["marker:gave-up"].digest() != scorer_by_name("marker:gave-up").digest()
 
 
 def test_what_ships_can_be_loaded() -> None:

@@ -16,7 +16,7 @@ from tests.study.kit import make_study
 from tests.study.test_study_run import run, trials
 from weigh.cli.main import main
 from weigh.cli.study_results_text import results_text
-from weigh.define.study import read_study
+from weigh.define.study import StudyCompare, read_study
 from weigh.pipeline.compare import Options, compare
 from weigh.pipeline.study import StudyChanges
 from weigh.pipeline.study_results import study_results
@@ -66,6 +66,10 @@ async def test_results_verdicts_and_the_comparison_say_the_same(
     assert (small.given, small.verdict) == ("helps", "cannot tell")
     assert contrast.interaction is not None
     assert contrast.interaction.axis == "size"
+    # The other way round it hurts, and what is within a margin is no difference.
+    back = StudyCompare(axis="revision", a="v1.1.0", b="v1.0.0")
+    [reverse] = study_results(store, store.runs()[0], [back], Options(margin=0.6)).contrasts
+    assert [v.given for v in reverse.models] == ["no difference", "hurts"]
     text = results_text(made, "table")
     assert "revision v1.1.0 against v1.0.0" in text
     assert "helps (p = " in text

@@ -297,6 +297,7 @@ def compare_task(pairs: Aligned, options: Options, *, group: str | None = None, 
             pairs.epochs_a,
             pairs.epochs_b,
             alpha=options.alpha,
+            margin=options.margin,
             lower_is_better=pairs.metric.lower_is_better,
             seed=options.seed,
         )
@@ -491,8 +492,8 @@ def _suite_row(suite: SuiteNode, aligned: dict[str, Aligned], rows: Sequence[Tas
     given = None
     if suite.aggregation == "pooled" and whole.epochs_a:
         given = compare_given(
-            whole.epochs_a, whole.epochs_b, alpha=options.alpha, lower_is_better=whole.metric.lower_is_better,
-            seed=options.seed,
+            whole.epochs_a, whole.epochs_b, alpha=options.alpha, margin=options.margin,
+            lower_is_better=whole.metric.lower_is_better, seed=options.seed,
         )  # fmt: skip
     return msgspec.structs.replace(base, comparison=made, given=given, withheld=withheld, metric=whole.metric)
 
