@@ -163,6 +163,10 @@ def test_fewshot_examples_leave_the_scored_set(bench: Bench) -> None:
     scored = {t.instance.question for t in trials}
     outside = {row["q"] for row in bench.data} - scored
     assert len(outside) == 2 and all(f"'{q}'" in shown or q in shown for q in outside)
+    (invocation,) = bench.store.open(result.run.id).invocations()
+    assert "2 of 20 questions serve as few-shot examples" in invocation.plan["warnings"][0], (
+        "kept for who reads the run"
+    )
 
 
 def test_a_large_journal_is_merged_by_a_process_of_its_own(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def study(store: Store, *, questions: int = 24, epochs: int = 1) -> Run:
     ]
     write_run(store, run, trials, Invocation(
         id="i1", started=1000.0, ended=1060.0, command="weigh run -m small -m large -t all --name study",
-        plan={"epochs": epochs, "limit": None, "host_class": "test host"},
+        plan={"epochs": epochs, "limit": None, "host_class": "test host", "warnings": ["left out: speech: no data"]},
         summary={"planned": len(trials), "executed": len(trials)},
         provenance={"weigh": "0.1.0", "python": "3.11", "packages": {"mylib": "5.8"}, "host": {"name": "testhost"}},
     ))  # fmt: skip

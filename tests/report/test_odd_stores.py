@@ -130,6 +130,16 @@ def test_a_metric_that_needs_more_epochs_than_there_are_yet(tmp_path: Path) -> N
     assert row["score"] is None and "pass@2" in row["missing"]
 
 
+def test_many_arms_fit_a_phone_and_a_screen_reader(many: Opened) -> None:
+    many.page.set_viewport_size({"width": 375, "height": 740})
+    for view in VIEWS:
+        many.go(view=view)
+        assert many.page.evaluate("document.documentElement.scrollWidth") <= 375, view
+    many.page.set_viewport_size({"width": 1280, "height": 900})
+    heads = many.go(view="coverage").eval_on_selector_all(".heat thead th", "all => all.map(th => th.innerText)")
+    assert heads == ["find", "mend"], "eighteen names stand one below the other"
+
+
 def test_lines_of_a_chosen_series_never_mix_arms(many: Opened) -> None:
     page = many.go(view="overview", over="tier")
     options = page.eval_on_selector_all("label:has-text('series') option", OPTIONS)

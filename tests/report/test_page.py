@@ -324,6 +324,53 @@ def test_a_run_gives_the_exact_command(opened: Opened) -> None:
     page = opened.go(view="run")
     assert page.inner_text("pre.run-command") == "weigh run -m small -m large -t all --name study"
     assert "the server went away" in page.inner_text('[aria-label="Failures by reason"]')
+    assert page.inner_text("#warnings") == "left out: speech: no data"
+    shown = [[row[1], row[2], row[3]] for row in rows(page, "Invocations")]
+    assert shown == [["60.0 s", "288", "288"]]
+    page.click("summary:has-text('provenance')")
+    assert ["host name", "testhost"] in rows(page, "Provenance") and ["mylib", "5.8"] in rows(page, "Provenance")
+    page.click("summary:has-text('configuration')")
+    assert json.loads(page.inner_text("details:has-text('configuration') pre"))["harness"] == {"name": "loop"}
+
+
+def test_every_link_leads_somewhere(opened: Opened) -> None:
+    found: dict[str, str] = {}
+    for view in VIEWS:
+        page = opened.go(view=view)
+        page.wait_for_selector(".loading", state="detached")
+        for address in page.eval_on_selector_all("a[href^='#view']", "all => all.map(a => a.getAttribute('href'))"):
+            found.setdefault("".join(c for c in address.partition("trial=")[0] if not c.isdigit()), address)
+    assert len(found) >= 10
+    for address in found.values():
+        state = dict(part.split("=", 1) for part in address[1:].split("&"))
+        page = opened.go(**state)
+        page.wait_for_selector(".loading", state="detached")
+        assert page.get_attribute("nav [aria-current]", "href").split("&")[0] == f"#view={state['view']}"
+        assert not page.query_selector("main .bad:has-text('beside this page')")
+    assert opened.errors == []
+
+
+def test_each_view_has_a_key_and_keys_walk_traces_and_tasks(opened: Opened) -> None:
+    page = opened.go(view="run")
+    for number, view in enumerate(VIEWS, 1):
+        page.keyboard.press(str(number))
+        page.wait_for_selector(f"html[data-view='{view}']")
+    for view, place in (("trace", ".row b"), ("tasks", ".row span:has-text('question ')")):
+        page = opened.go(view=view)
+        first = page.inner_text(place)
+        for key, expected in (("n", False), ("p", True), ("j", False), ("k", True)):
+            page.keyboard.press(key)
+            assert (page.inner_text(place) == first) is expected, (view, key)
+
+
+def test_dark_and_light_are_a_button_away(opener: Callable[..., Opened], site: Path) -> None:
+    page = opener(site, color_scheme="light").page
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.click("[aria-label='Dark or light']")
+    assert page.get_attribute("html", "data-theme") == "dark" and page.evaluate(ground) != light
+    page.wait_for_selector(".chart[data-drawn]")
+    assert "#62b5f2" in page.inner_html(".chart"), "charts too"
 
 
 def test_the_address_keeps_what_is_shown(opened: Opened, opener: Callable[..., Opened], site: Path) -> None:

@@ -530,6 +530,7 @@ class Session:
                 "host_class": host_class(),
                 "cells": cells_by_task(self.prepared, asked.epochs),
                 **({"study": asked.study} if asked.study else {}),
+                "warnings": [*self.prepared.skipped, *self._warnings],
             },
             metrics={t.task.spec: t.info().metrics for t in self.prepared.tasks},
             markers={t.task.spec: t.markers for t in self.prepared.tasks if t.markers},
@@ -574,11 +575,15 @@ class Session:
             run=self.manifest,
             rows=plan_rows(arms, self.prepared, self.request.epochs, fates, estimate),
             skipped=self.prepared.skipped,
-            warnings=(
-                *self.prepared.warnings,
-                *plan_warnings(self.request, self.prepared),
-                *dict.fromkeys(w for a in self.arms for w in a.acting.warnings),
-            ),
+            warnings=self._warnings,
+        )
+
+    @property
+    def _warnings(self) -> tuple[str, ...]:
+        return (
+            *self.prepared.warnings,
+            *plan_warnings(self.request, self.prepared),
+            *dict.fromkeys(w for a in self.arms for w in a.acting.warnings),
         )
 
 

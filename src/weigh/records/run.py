@@ -109,7 +109,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         id: Unique within the run.
         started, ended: Unix time; `ended` None while it runs (or when it was killed).
         command: The command line, secrets replaced.
-        plan: limit, epochs, seed ... as asked this time.
+        plan: limit, epochs, seed ... as asked this time, and `warnings`: what the user was told before it began.
         metrics, markers: By task spec, as the tasks had them this time; the last invocation's are the ones shown.
         provenance: weigh's version, python, packages, host, git commit and dirtiness, models' digests or served ids.
         summary: Counts at the end: planned, reused, done, failed by kind, stopped.

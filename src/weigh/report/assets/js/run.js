@@ -1,7 +1,7 @@
 // Run: what a reader needs to reproduce it, and how it went.
 
 import { swatch } from "./controls.js";
-import { h, plural, table } from "./dom.js";
+import { h, notes, plural, table } from "./dom.js";
 import { otherRuns } from "./live.js";
 import { payload } from "./payload.js";
 
@@ -22,7 +22,10 @@ export function when(seconds) {
 function one(run) {
   const data = payload();
   const arms = data.arms.map((arm, i) => [arm, i]).filter(([arm]) => arm.run === run.id);
-  const command = (run.invocations.find((i) => i.command) || {}).command;
+  const typed = run.invocations.map((i) => i.command).filter(Boolean);
+  const command = typed[typed.length - 1];
+  const several = new Set(typed).size > 1;
+  const warnings = [...new Set(run.invocations.flatMap((i) => (i.plan || {}).warnings || []))];
   return [h("h2", {}, run.name, " ", h("span", { className: "soft" }, run.id)),
     h("h3", {}, "To run it again"), command ? copyable(command) : h("p", { className: "soft" }, "No command was recorded: the run was made from Python, or imported."),
     h("h3", {}, "Arms"), table([
@@ -39,9 +42,11 @@ function one(run) {
       { title: "no answer", cell: (i) => kinds((i.summary || {}).outcomes) },
       { title: "stopped", cell: (i) => (i.summary || {}).stopped },
       { title: "host", cell: (i) => (i.plan || {}).host_class },
+      several ? { title: "command", cell: (i) => h("code", {}, i.command) } : null,
     ], run.invocations, { caption: "Invocations" }),
+    warnings.length ? h("h3", {}, "Warnings") : null, warnings.length ? h("div", { id: "warnings" }, notes(warnings)) : null,
     ...failures(run), ...provenance(run),
-    h("details", {}, h("summary", {}, "configuration"), h("pre", {}, JSON.stringify({ harness: run.harness, arms: arms.map(([arm]) => ({ id: arm.id, config: arm.config })), suites: run.suites, group: run.group, tags: run.tags }, null, 1)))];
+    h("details", {}, h("summary", {}, "configuration"), h("pre", {}, JSON.stringify({ asked: (run.invocations[run.invocations.length - 1] || {}).plan, harness: run.harness, arms: arms.map(([arm]) => ({ id: arm.id, config: arm.config })), suites: run.suites, group: run.group, tags: run.tags }, null, 1)))];
 }
 
 function kinds(found) {
