@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -20,10 +20,10 @@ TEXT_BYTES = 2_400_000
 QUESTION = 600
 """Characters of a question kept in the index."""
 
-_COLUMNS = f"""
+_TRIALS = f"""
 select run, arm, task, variant, instance_id, instance_digest, cluster, id, epoch, status, error_kind, error_message,
        {", ".join(f'"{name}"' for name in MEASURES)}, scores, reused, record
-from trials order by task, variant, instance_digest, instance_id, epoch, run, arm, id
+from trials where (run, arm) in ({{arms}}) order by task, variant, instance_digest, instance_id, epoch, run, arm, id
 """
 
 
@@ -78,10 +78,11 @@ class Texts:
         self.kept: list[str] = []
         self._places: dict[str, int] = {}
 
-    def add(self, text: str | None) -> int:
-        """The place of the text; -1 for none."""
-        if text is None:
-            return -1
+    def add(self, texts: Iterable[str | None]) -> list[int]:
+        """The places of texts; -1 for none."""
+        return [-1 if text is None else self._place(text) for text in texts]
+
+    def _place(self, text: str) -> int:
         place = self._places.get(text)
         if place is None:
             place = self._places[text] = len(self.kept)
@@ -124,32 +125,42 @@ def collect_trials(data: CachedDataset, source: Source, tasks: Sequence[str], tr
     chunker = _Chunker()
     cut = False
     count = unscored = 0
-    for row in data.stream(_COLUMNS):
-        arm = arms.get((row["run"], row["arm"]))
-        if arm is None:
-            continue
-        brief = _decode(row["record"])
-        spec = join_spec(row["task"], row["variant"] or "")
-        where = (spec, row["instance_digest"], row["instance_id"])
-        if where not in places:
-            places[where] = len(instances)
-            instances.append(_instance(specs[spec], row, brief.instance))
-        said = _said(brief, row["scores"])
-        cut = cut or len(said[0]) > limit
-        values = (
-            row["id"], arm, specs[spec], places[where], row["epoch"], texts.add(row["status"]),
-            texts.add(_error(row)), texts.add(said[1]), texts.add(said[0][:limit]),
-            chunker.add(row["record"]) if _wanted(traces, row["status"]) else -1, *(row[n] for n in MEASURES),
-        )  # fmt: skip
-        for name, value in zip(names, values, strict=True):
-            columns[name].append(value)
-        for scorer, number in (row["scores"] or {}).items():
-            scores.setdefault(scorer, [None] * count).append(number)
-        count += 1
-        unscored += None in (row["scores"] or {}).values()
-        for own in scores.values():
-            if len(own) < count:
-                own.append(None)
+    query = _TRIALS.format(arms=", ".join(["(?, ?)"] * len(arms)))
+    for part in data.batches(query, [name for pair in arms for name in pair]):
+        briefs = [_decode(record) for record in part["record"]]
+        task = [join_spec(name, variant or "") for name, variant in zip(part["task"], part["variant"], strict=True)]
+        questions = list(zip(task, part["instance_digest"], part["instance_id"], strict=True))
+        for row, where in enumerate(questions):
+            if where not in places:
+                places[where] = len(instances)
+                instances.append(_instance(specs[where[0]], where[2], part["cluster"][row], briefs[row].instance))
+        outputs = [_output(brief) for brief in briefs]
+        cut = cut or max(map(len, outputs)) > limit
+        wanted = [_wanted(traces, status) for status in part["status"]]
+        new: dict[str, Sequence[Any]] = {
+            "id": part["id"],
+            "arm": [arms[pair] for pair in zip(part["run"], part["arm"], strict=True)],
+            "task": [specs[spec] for spec in task],
+            "instance": [places[where] for where in questions],
+            "epoch": part["epoch"],
+            "status": texts.add(part["status"]),
+            "error": texts.add(map(_error, part["error_kind"], part["error_message"])),
+            "answer": texts.add(map(_answer, briefs)),
+            "output": texts.add(text[:limit] for text in outputs),
+            "chunk": [
+                chunker.add(record) if asked else -1 for record, asked in zip(part["record"], wanted, strict=True)
+            ],
+            **{name: part[name] for name in MEASURES},
+        }
+        for name in names:
+            columns[name] += new[name]
+        given = [found or {} for found in part["scores"]]
+        for scorer in dict.fromkeys(name for found in given for name in found):
+            scores.setdefault(scorer, [None] * count)
+        count += len(given)
+        unscored += sum(None in found.values() for found in given)
+        for scorer, own in scores.items():
+            own += [found.get(scorer) for found in given]
     _in_natural_order(columns, instances)
     # What nobody knows of any trial takes no room.
     columns = {k: v for k, v in columns.items() if k not in MEASURES or any(n is not None for n in v)}
@@ -171,30 +182,33 @@ def _wanted(traces: Traces, status: str) -> bool:
     return traces == "all" or (traces == "failed" and status != OK)
 
 
-def _error(row: dict[str, Any]) -> str | None:
-    return f"{row['error_kind']}: {row['error_message']}"[:300] if row["error_kind"] else None
+def _error(kind: str | None, message: str | None) -> str | None:
+    return f"{kind}: {message}"[:300] if kind else None
 
 
-def _said(brief: _Brief, scores: Any) -> tuple[str, str | None]:
-    """The output, and what a scorer took to be the answer (the first that took anything)."""
-    taken = next((s.answer for s in brief.scores.values() if s.answer is not None), None)
+def _output(brief: _Brief) -> str:
+    """What the model said last, or what it called."""
     output = brief.trajectory.output if brief.trajectory else None
-    text = output.text if output else ""
-    if output and output.tool_calls and not text:
-        text = "calls " + ", ".join(call.name for call in output.tool_calls)
-    return text, taken
+    if output and output.tool_calls and not output.text:
+        return "calls " + ", ".join(call.name for call in output.tool_calls)
+    return output.text if output else ""
 
 
-def _instance(task: int, row: dict[str, Any], instance: _Instance) -> dict[str, Any]:
+def _answer(brief: _Brief) -> str | None:
+    """What a scorer took to be the answer (the first that took anything)."""
+    return next((s.answer for s in brief.scores.values() if s.answer is not None), None)
+
+
+def _instance(task: int, name: str, cluster: str | None, instance: _Instance) -> dict[str, Any]:
     gold, options = instance.gold_answer, instance.choices
     if isinstance(gold, int) and not isinstance(gold, bool) and 0 <= gold < len(options):
         gold = f"{gold}: {options[gold]}"
     question = instance.question or _first_text(instance.inputs)
-    made: dict[str, Any] = {"id": row["instance_id"], "task": task, "question": question[:QUESTION]}
+    made: dict[str, Any] = {"id": name, "task": task, "question": question[:QUESTION]}
     if gold is not None:
         made["target"] = str(gold)[:QUESTION]
-    if row["cluster"] is not None:
-        made["cluster"] = row["cluster"]
+    if cluster is not None:
+        made["cluster"] = cluster
     plain = {k: v for k, v in instance.metadata.items() if isinstance(v, str | int | float | bool)}
     if plain:
         made["metadata"] = {k: str(v)[:120] for k, v in plain.items()}

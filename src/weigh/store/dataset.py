@@ -130,13 +130,14 @@ class Dataset:
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 
-    def stream(self, query: str, parameters: Sequence[Any] = (), *, many: int = 1000) -> Iterator[dict[str, Any]]:
-        """The same, a few rows at a time; no other query may be asked of this data set meanwhile."""
+    def batches(
+        self, query: str, parameters: Sequence[Any] = (), *, many: int = 1000
+    ) -> Iterator[dict[str, tuple[Any, ...]]]:
+        """Columns of a query by name, so many rows at a time; no other query may be asked meanwhile."""
         cursor = self._execute(query, parameters)
         names = [column[0] for column in cursor.description or ()]
         while rows := cursor.fetchmany(many):
-            for values in rows:
-                yield dict(zip(names, values, strict=True))
+            yield dict(zip(names, zip(*rows, strict=True), strict=True))
 
     def arrays(self, query: str, parameters: Sequence[Any] = ()) -> dict[str, Any]:
         """Columns of a query as numpy arrays (masked where something is missing)."""
