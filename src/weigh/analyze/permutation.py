@@ -8,14 +8,13 @@ is McNemar's exact test. Source: Fisher 1935, section 21; Pitman 1937.
 
 from __future__ import annotations
 
-import hashlib
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from .checks import Floats
 from .mcnemar import mcnemar_exact
+from .remember import Remembered
 
 ENUMERATED = 20
 """Up to 2^20 arrangements are enumerated."""
@@ -40,7 +39,7 @@ class SignFlip(msgspec.Struct, frozen=True):
     floor: float
 
 
-_answers: dict[tuple[bytes, int, bool], SignFlip] = {}
+_answers: Remembered[SignFlip] = Remembered(REMEMBERED)
 
 
 def sign_flip(units: Floats, *, seed: int = 0, monte_carlo: bool = True) -> SignFlip:
@@ -49,14 +48,7 @@ def sign_flip(units: Floats, *, seed: int = 0, monte_carlo: bool = True) -> Sign
     A unit is a question's difference, or the sum over a cluster of them. Units that are 0 change nothing. The last
     answers are remembered: a report asks for the same test at several levels.
     """
-    digest = hashlib.blake2b(np.ascontiguousarray(units, dtype=np.float64).tobytes(), digest_size=16).digest()
-    key = (digest, seed, monte_carlo)
-    found = _answers.get(key)
-    if found is None:
-        if len(_answers) >= REMEMBERED:
-            _answers.clear()
-        found = _answers[key] = _flip(units, seed, monte_carlo)
-    return found
+    return _answers.get(units, lambda: _flip(units, seed, monte_carlo), seed, monte_carlo)
 
 
 def _flip(units: Floats, seed: int, monte_carlo: bool) -> SignFlip:

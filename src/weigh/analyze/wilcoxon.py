@@ -7,7 +7,6 @@ normal beyond. Source: Wilcoxon 1945; Hodges and Lehmann 1963; Hollander, Wolfe 
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 
@@ -18,12 +17,14 @@ from .checks import Floats
 from .distributions import p_from_z
 from .pair_means import pair_means
 from .permutation import sign_flip
+from .remember import Remembered
 
 THINNED = 4_000
 """Beyond this many differences the shift is computed from as many evenly spaced quantiles of them."""
 USUAL = (0.9, 0.95, 0.99)
 REMEMBERED = 20_000
-_shifts: dict[bytes, dict[float, tuple[float, float | None, float | None]]] = {}
+_tests: Remembered[tuple[float, float, str]] = Remembered(REMEMBERED)
+_shifts: Remembered[dict[float, tuple[float, float | None, float | None]]] = Remembered(REMEMBERED)
 
 
 def mid_ranks(values: Floats) -> Floats:
@@ -38,6 +39,11 @@ def mid_ranks(values: Floats) -> Floats:
 
 
 def signed_rank(differences: Floats) -> tuple[float, float, str]:
+    """(p, sum of signed ranks, method), two-sided. The last answers are remembered."""
+    return _tests.get(differences, lambda: _signed_rank(differences))
+
+
+def _signed_rank(differences: Floats) -> tuple[float, float, str]:
     """(p, sum of signed ranks, method), two-sided."""
     d = differences[differences != 0]
     if d.size == 0:
@@ -56,13 +62,9 @@ def hodges_lehmann(differences: Floats, level: float = 0.95) -> tuple[float, flo
 
     The last answers are remembered, for the usual levels too: a report asks for the same shift at several.
     """
-    digest = hashlib.blake2b(np.ascontiguousarray(differences, dtype=np.float64).tobytes(), digest_size=16).digest()
-    found = _shifts.get(digest)
-    if found is None or level not in found:
-        if len(_shifts) >= REMEMBERED:
-            _shifts.clear()
-        found = _shifts[digest] = _hodges_lehmann(differences, sorted({level, *USUAL}))
-    return found[level]
+    if level not in USUAL:
+        return _hodges_lehmann(differences, [level])[level]
+    return _shifts.get(differences, lambda: _hodges_lehmann(differences, USUAL))[level]
 
 
 def _hodges_lehmann(

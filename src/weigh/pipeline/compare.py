@@ -6,6 +6,7 @@ does not carry one: when the arms failed unequally, or when seconds were taken o
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,7 +20,16 @@ from weigh.analyze.paired import Comparison, compare_pairs
 from weigh.analyze.scope import GivenComparison, compare_given
 from weigh.analyze.suite import SuiteComparison, compare_suite
 from weigh.analyze.unequal import UnequalFailures, failed_unequally
-from weigh.pipeline.align import COSTS, Aligned, align, common_metric, metadata, refuse_versions, task_pairs
+from weigh.pipeline.align import (
+    COSTS,
+    Aligned,
+    align,
+    common_metric,
+    metadata,
+    refuse_versions,
+    side_key,
+    task_pairs,
+)
 from weigh.pipeline.questions import Errors
 from weigh.pipeline.results import suite_members, suite_tree
 from weigh.pipeline.sides import Side, contexts, find_sides
@@ -210,6 +220,8 @@ def compare_sides(store: Store, data: Dataset, a: Side, b: Side, options: Option
     suites = _suites(a, b, options.suite) if options.suite or not options.tasks else []
     wanted = options.tasks or (tuple(suite_members(suites[0])) if options.suite else ())
     axis = axis_values(a, b, options.by) if options.by else None
+    # What of it can be used again at another level.
+    key = (side_key(a), side_key(b), options.metric, options.errors, options.cluster, options.shared)
     for name, ours, theirs in task_pairs(a, b, wanted):
         refuse_versions(name, ours, theirs)
         try:
@@ -229,7 +241,7 @@ def compare_sides(store: Store, data: Dataset, a: Side, b: Side, options: Option
     for pairs in aligned.values():
         rows.append(compare_task(pairs, options, withheld=host_difference(store, a, b, pairs.metric)))
         if options.by and axis is None:
-            groups += _subgroups(data, pairs, options)
+            groups += _subgroups(data, pairs, options, key)
     if not rows:
         raise DefinitionError("nothing can be compared: " + "; ".join(notes))
     rows = _corrected(rows, options.correction)
@@ -243,7 +255,7 @@ def compare_sides(store: Store, data: Dataset, a: Side, b: Side, options: Option
         rows=tuple(rows),
         groups=tuple(_corrected(groups, options.correction)),
         levels=tuple(_corrected(_levels(list(aligned.values()), rows, axis, options), options.correction)),
-        total=_total(list(aligned.values()), rows, options),
+        total=_total(data, list(aligned.values()), rows, options, (*key, *aligned)),
         suites=tuple(_suite_row(s, aligned, rows, options) for s in suites),
         options=options,
         notes=tuple(notes),
@@ -304,11 +316,14 @@ def compare_task(pairs: Aligned, options: Options, *, group: str | None = None, 
     return msgspec.structs.replace(base, score=score, given=given)
 
 
-def _total(aligned: Sequence[Aligned], rows: Sequence[TaskRow], options: Options) -> TaskRow | None:
+def _total(
+    data: Dataset, aligned: Sequence[Aligned], rows: Sequence[TaskRow], options: Options, key: tuple[Any, ...]
+) -> TaskRow | None:
     """A cost of several tasks together: ratios and ranks need no common scale of scores."""
     if len(aligned) < 2 or aligned[0].metric.name not in COSTS:
         return None
-    return compare_task(together(aligned), options, withheld=next((r.withheld for r in rows if r.withheld), None))
+    whole = data.remember(("total", key), lambda: together(aligned))
+    return compare_task(whole, options, withheld=next((r.withheld for r in rows if r.withheld), None))
 
 
 def together(aligned: Sequence[Aligned]) -> Aligned:
@@ -322,7 +337,7 @@ def together(aligned: Sequence[Aligned]) -> Aligned:
         task=ALL,
         keys=np.concatenate([p.keys for p in aligned]),
         ids=np.concatenate([p.ids for p in aligned]),
-        context=tuple(c for p in aligned for c in p.context),
+        context=tuple(itertools.chain.from_iterable(p.context for p in aligned)),
         a=np.concatenate([p.a for p in aligned]),
         b=np.concatenate([p.b for p in aligned]),
         epochs_a=[e for p in aligned for e in p.epochs_a] if repeated else [],
@@ -426,9 +441,15 @@ def subset(pairs: Aligned, keep: Any) -> Aligned:
     )
 
 
-def _subgroups(data: Dataset, pairs: Aligned, options: Options) -> list[TaskRow]:
+def _subgroups(data: Dataset, pairs: Aligned, options: Options, key: tuple[Any, ...]) -> list[TaskRow]:
     """Subgroups by a metadata field."""
     field = options.by or ""
+    parts = data.remember(("groups", key, pairs.task, field), lambda: _split(data, pairs, field))
+    return [compare_task(part, options, group=label) for label, part in parts]
+
+
+def _split(data: Dataset, pairs: Aligned, field: str) -> list[tuple[str, Aligned]]:
+    """The questions by their value of a metadata field."""
     values = metadata(data, field)
     own = [values.get(key.split("|")[0].split("#")[0]) for key in pairs.keys]
     if not any(v is not None for v in own):
@@ -437,7 +458,7 @@ def _subgroups(data: Dataset, pairs: Aligned, options: Options) -> list[TaskRow]
             "side differ is called so"
         )
     labels = np.array([v if v is not None else "(none)" for v in own], dtype=object)
-    return [compare_task(subset(pairs, labels == label), options, group=str(label)) for label in sorted(set(labels))]
+    return [(str(label), subset(pairs, labels == label)) for label in sorted(set(labels))]
 
 
 def _corrected(rows: Sequence[TaskRow], correction: Correction) -> list[TaskRow]:

@@ -29,6 +29,7 @@ from weigh.pipeline.align import (
     has_variant,
     pick_metric,
     refuse_versions,
+    side_key,
     task_pairs,
 )
 from weigh.pipeline.compare import Options, host_difference, side_names, suites_of
@@ -158,6 +159,14 @@ def _tasks(sides: Sequence[Side], wanted: Sequence[str]) -> dict[str, dict[int, 
 
 
 def _sheet(
+    data: Dataset, sides: Sequence[Side], name: str, defined: Mapping[int, list[TaskInfo]], options: Options
+) -> Sheet:
+    key = ("sheet", tuple(map(side_key, sides)), name, options.metric, options.errors, options.cluster)
+    made: Sheet = data.remember(key, lambda: _filled(data, sides, name, defined, options))
+    return made
+
+
+def _filled(
     data: Dataset, sides: Sequence[Side], name: str, defined: Mapping[int, list[TaskInfo]], options: Options
 ) -> Sheet:
     rest = contexts(sides)

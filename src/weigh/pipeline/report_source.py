@@ -13,6 +13,7 @@ from weigh.pipeline.axis import order_axis, trend_members
 from weigh.pipeline.sides import Member, Side
 from weigh.records.errors import StoreError
 from weigh.records.run import Run
+from weigh.store.columns import MEASURES
 from weigh.store.dataset import Dataset, Values
 from weigh.store.layout import Store
 
@@ -46,7 +47,10 @@ class CachedDataset(Dataset):
         if arm is None or run is None:
             return super().values(task, scorer, measure=measure, variant=variant, arm=arm, run=run)
         if (scorer, measure) not in self._values:
-            self._values[scorer, measure] = self.values_by_arm(scorer, measure=measure)
+            # All measures together: they lie in order once, and share everything but their values.
+            every: list[tuple[str | None, str | None]] = [(None, name) for name in MEASURES]
+            wanted = every if (scorer, measure) in every else [(scorer, measure)]
+            self._values |= dict(zip(wanted, self.values_by_arm(wanted), strict=True))
         return self._values[scorer, measure].get((run, arm, task, variant), NOTHING)
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:

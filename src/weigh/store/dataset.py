@@ -75,8 +75,13 @@ def _as_values(columns: dict[str, Any]) -> Values:
         name: np.where(np.ma.getmaskarray(columns[name]), nothing, np.ma.getdata(columns[name]).astype(object))
         for name in ("instance_digest", "instance_id", "cluster", "status")
     }
-    numbers: Any = np.ma.filled(np.ma.asarray(columns["value"], dtype=float), np.nan)
-    return Values(epoch=np.ma.filled(columns["epoch"], 0), value=numbers, **texts)
+    return Values(epoch=np.ma.filled(columns["epoch"], 0), value=_as_numbers(columns["value"]), **texts)
+
+
+def _as_numbers(column: Any) -> Any:
+    import numpy as np
+
+    return np.ma.filled(np.ma.asarray(column, dtype=float), np.nan)
 
 
 class Dataset:
@@ -172,24 +177,31 @@ class Dataset:
         return _as_values(self.arrays(query, [*first, *given.values()]))
 
     def values_by_arm(
-        self, scorer: str | None = None, *, measure: str | None = None
-    ) -> dict[tuple[str, str, str, str], Values]:
-        """The same for all arms and tasks in one query, by (run, arm, task, variant)."""
+        self, wanted: Sequence[tuple[str | None, str | None]]
+    ) -> list[dict[tuple[str, str, str, str], Values]]:
+        """The same for all arms and tasks in one query: of each (scorer, measure), by (run, arm, task, variant)."""
         import numpy as np
 
-        value, first = _value_of(scorer, measure)
+        sources = [_value_of(scorer, measure) for scorer, measure in wanted]
+        asked = ", ".join(f'{source} as "value{i}"' for i, (source, _) in enumerate(sources))
         order = "run, arm, task, variant"
         found = self.arrays(
-            f"select {order}, {_VALUES}, {value} as value from trials order by {order}, {_ORDER}", first
+            f"select {order}, {_VALUES}, {asked} from trials order by {order}, {_ORDER}",
+            [name for _, names in sources for name in names],
         )
-        names = [np.ma.filled(found.pop(name).astype(object), "") for name in ("run", "arm", "task", "variant")]
-        whole = _as_values(found)
-        return {
-            (str(names[0][at]), str(names[1][at]), str(names[2][at]), str(names[3][at])): Values(
-                **{f: getattr(whole, f)[at:end] for f in Values.__struct_fields__}
-            )
-            for at, end in stretches(names)
+        names = [np.ma.filled(found.pop(name).astype(object), "") for name in order.split(", ")]
+        numbers = [found.pop(f"value{i}") for i in range(len(sources))]
+        whole = _as_values(found | {"value": np.zeros(len(names[0]))})
+        keys = {(at, end): tuple(str(own[at]) for own in names) for at, end in stretches(names)}
+        rest = {
+            place: {f: getattr(whole, f)[slice(*place)] for f in Values.__struct_fields__ if f != "value"}
+            for place in keys
         }
+        return [
+            {(key[0], key[1], key[2], key[3]): Values(value=own[slice(*place)], **rest[place])
+             for place, key in keys.items()}
+            for own in map(_as_numbers, numbers)
+        ]  # fmt: skip
 
     def _execute(self, query: str, parameters: Sequence[Any]) -> Any:
         import duckdb
