@@ -139,6 +139,7 @@ def test_mistakes_are_told(place: Store, capsys: pytest.CaptureFixture[str]) -> 
     assert "did you mean 'tokens'" in refused(capsys, "old", "new", "--metric", "tokns")
     assert "no run has the task 'v'" in refused(capsys, "old", "new", "-t", "v")
     assert "write 1pp for a percentage point" in refused(capsys, "old", "new", "--margin", "much")
+    assert "--margin: 5 is 500 percentage points" in refused(capsys, "old", "new", "-t", "u", "--margin", "5")
     assert "not a number between 0 and 1" in refused(capsys, "old", "new", "--alpha", "5")
 
 

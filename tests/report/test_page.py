@@ -275,7 +275,7 @@ def test_prompts_are_held_against_each_other(opened: Opened) -> None:
     page = opened.go(view="questions", a=0, b=3, show="won", task=1)
     page.wait_for_selector("details.asked:has-text('the same for both')")
     assert page.inner_text(".facts a") == "match: wrong"
-    assert "→ 100 %" in page.inner_text("#questions")
+    assert "wrong → right" in page.inner_text("#questions")
     assert "mean of A 0 %, of B 100 %" in page.inner_text("#count")
 
 

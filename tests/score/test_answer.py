@@ -93,6 +93,9 @@ async def test_regex(said):
         ("none", None),
         ("", None),
         ("1,2,3", 3),
+        ("340\u202f200", 340200),
+        ("1\u00a0234\u2009567", 1234567),
+        ("from 340 200", 200),
     ],
 )
 def test_parse_number(text, number):
@@ -110,6 +113,11 @@ def test_parse_number(text, number):
         ("3.1416", 3.14159, {"tolerance": 1e-3}, 1),
         ("99", 100, {"relative": 0.01}, 1),
         ("no idea", 4, {}, 0),
+        ("Answer: id\n23", 23, {}, 1),
+        ("csvstat says 340200\n\nAnswer: see above", 340200, {}, 1),
+        ("It is 5.\nAnswer: 4", 5, {}, 0),
+        ("so \\boxed{x}, which makes 7", 7, {}, 1),
+        ("Answer: none.\nBut 23", 23, {"extract": "answer_is"}, 0),
         ("I think\n#### 18", "She sells 9 * 2 = 18\n#### 18", {}, 1),
     ],
 )

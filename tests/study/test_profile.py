@@ -215,10 +215,12 @@ def test_ways_to_judge() -> None:
         ({"by": "state"}, "say which `files` are expected, or which `command`"),
         ({"by": "state", "comand": "true"}, "unknown key 'comand'; did you mean 'command'"),
         ("exact", "it is judged by 'exact' and has no target"),
+        ({"by": "numeric", "target": "many"}, "judged by 'numeric', and its target 'many' is no number"),
     ],
 )
 def test_a_task_that_cannot_be_judged_is_refused(score: Any, said: str, tmp_path: Path) -> None:
-    made = profile(tmp_path, tasks=[{"name": "t", "prompt": "x", "score": score}])
+    target = score.pop("target", None) if isinstance(score, dict) else None
+    made = profile(tmp_path, tasks=[{"name": "t", "prompt": "x", "target": target, "score": score}])
     with pytest.raises(DefinitionError, match=said):
         task_class(made.tasks()[0], made.file, "p", [])
 
@@ -231,7 +233,7 @@ def test_a_task_that_cannot_be_judged_is_refused(score: Any, said: str, tmp_path
         ({"tiers": {"x": {"bas": "clone"}}}, "tiers.x: unknown key 'bas'; did you mean 'base'"),
         ({"tasks": [{"name": "a", "prompt": "x"}, {"name": "a", "prompt": "x"}]}, "'a' is there twice"),
         ({"tasks": ["none/*.yaml"]}, "no file matches 'none/\\*.yaml'"),
-        ({"install": {"tool": "conda"}}, "install.tool: invalid enum value 'conda'"),
+        ({"install": {"tool": "conda"}}, "install.tool: expected pip or uv, got 'conda'"),
         ({"skill": {"sorce": "x"}}, "skill.sorce: unknown key 'sorce'; did you mean 'source'"),
     ],
 )

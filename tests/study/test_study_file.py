@@ -73,13 +73,20 @@ def test_a_study_called_study_is_named_after_its_folder(tmp_path: Path) -> None:
         ({"epochs": 0}, "epochs: epochs are 1 or more, got 0"),
         ({"limits": {"turn": 3}}, "limits.turn: unknown key 'turn'; did you mean 'turns'?"),
         ({"name": "a b"}, "name 'a b': no spaces"),
-        ({"network": "closed"}, "network: invalid enum value 'closed'"),
+        ({"network": "closed"}, "network: expected gateway or open, got 'closed'"),
+        ({"margin": 5}, "margin: 5 is 500 percentage points, and scores lie between 0 and 1; write 5pp or 0.05"),
+        ({"margin": "some"}, "margin: 'some' is not a difference: write 1pp for a percentage point, or 0.01"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(changes: dict[str, object], said: str) -> None:
     with pytest.raises(DefinitionError, match="study") as caught:
         make_study({**LEAST, **changes}, "study.yaml")
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("margin", ["5pp", 0.05, "0.05"])
+def test_a_margin_is_written_as_on_the_command_line(margin: object) -> None:
+    assert make_study({**LEAST, "margin": margin}, "study.yaml").margin == 0.05
 
 
 def test_a_study_says_its_profile() -> None:

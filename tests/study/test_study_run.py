@@ -18,7 +18,7 @@ from weigh.records.errors import WeighError
 from weigh.records.trial import Trial
 from weigh.store.layout import Store
 from weigh.store.reader import read_trials
-from weigh.study.installations import build, find_installation
+from weigh.study.installations import build, find_installation, remove
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("bubblewrap")]
 
@@ -136,21 +136,6 @@ async def test_what_makes_a_cell_is_content_and_not_a_place(study: Path, library
     assert {n for n in changed if changed[n] != digests[0][n]} == {"greet.file"}
 
 
-async def test_a_run_remembers_what_its_tiers_gave_the_agent(study: Path, library: Path) -> None:
-    models = 'models: [{model: "openai/m::api_key=sk-abcdefgh12345678", name: small}]'
-    text = study.read_text()
-    made = text[: text.index("models:")] + models + "\n" + text[text.index("revisions:") :]
-    study.write_text(made.replace("[bare, skill]", "[bare, skill, notes]"))
-    about = (await plan_study(read_study(study))).request.study
-    bare, skill, notes = about["tiers"]
-    assert bare == {"name": "bare", "description": "installed, nothing else"}
-    assert [(s["name"], s["description"], s["body"]) for s in skill["skills"]] == [
-        ("greet", "Greets.", "Run `greet NAME`.")
-    ]
-    assert (notes["files"], notes["instructions"]) == (["NOTES.md"], "Read NOTES.md.")
-    assert "abcdefgh" not in str(about) and str(study.parent) not in str(about["file"])
-
-
 async def test_two_that_want_the_same_installation_share_it(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = await plan_study(read_study(study))
     recipe = plan.recipes[0]
@@ -219,3 +204,41 @@ def answer(request):
     (study.parent / "down").unlink()
     assert main(words) == 0
     assert "2 run, 0 reused" in capsys.readouterr().err
+
+
+def test_a_changed_scorer_is_told_and_what_it_needs_is_built(
+    study: Path, library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_study(study.parent, library, {"[bare, skill]": "[bare]", "v1.0.0, v1.1.0": "v1.1.0", "epochs: 2": "epochs: 1"})
+    words = [str(study), "--store", str(study.parent / "store")]
+    assert main(["study", "run", "-q", *words]) == 0
+    profile = study.parent / "profile.yaml"
+    text = profile.read_text().replace("contains: hello", "contains: bye")
+    profile.write_text(text.replace("target: hello Ada", "target: hello Ada\n    score: exact"))
+    capsys.readouterr()
+
+    main(["study", "show", *words])
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "warning: 2 trials of tell, file carry scores by an older definition of their scorers" in shown
+    assert f"weigh study run {study} scores them anew (1 by running again, since a scorer that looks into" in shown
+    main(["study", "plan", *words])
+    said = capsys.readouterr().err
+    assert (
+        "3 trials: 2 done (1 of them to be scored anew, since their scorer was changed), 1 to run again, since" in said
+    )
+    assert "1 trial remain" in said
+    main(["study", "plan", "--force", *words])
+    assert "3 trials: 0 done, 3 to run again (--force)" in capsys.readouterr().err
+
+    [recipe] = asyncio.run(plan_study(read_study(study))).recipes
+    asyncio.run(remove(recipe.path))
+    before = {t.task: t.id for t in trials(study)}
+    assert main(["study", "run", "-q", *words]) == 0
+    assert "1 run, 2 reused, 1 scored anew" in capsys.readouterr().err
+    after = {t.task: t for t in trials(study)}
+    assert {task for task in after if after[task].id != before[task]} == {"greet.file"}
+    assert {task: t.scores["match"].value for task, t in after.items()} == {
+        "greet.shout": 1.0, "greet.tell": 0.0, "greet.file": 0.0,
+    }  # fmt: skip
+    main(["study", "show", *words])
+    assert "warning" not in capsys.readouterr().err

@@ -59,6 +59,7 @@ def status_table(plan: StudyPlan, groups: Sequence[CellGroup], format: Format, *
             "done": group.done,
             "elsewhere": group.elsewhere,
             "running": group.running,
+            "again": group.again,
             "failed": sum(group.failed.values()),
             "missing": group.missing,
             "state": state(group),
@@ -69,6 +70,8 @@ def status_table(plan: StudyPlan, groups: Sequence[CellGroup], format: Format, *
     numbers = ["trials", "done", "running", "failed", "missing"]
     if format in ("json", "csv") or any(row["elsewhere"] for row in rows):
         numbers.insert(2, "elsewhere")
+    if format in ("json", "csv") or any(row["again"] for row in rows):
+        numbers.insert(2, "again")
     columns = [
         *(Column(axis, axis) for axis in (*AXES, "task")),
         *(Column(key, key, str, True) for key in numbers),
@@ -84,12 +87,37 @@ def state(group: CellGroup) -> str:
         return "done"
     if group.running:
         return "running"
+    if group.again:
+        return "outdated"
     if group.partly:
         return "partly done"
     return "failed" if group.failed else "missing"
 
 
-def totals(groups: Sequence[CellGroup]) -> str:
+def why_again(plan: StudyPlan) -> str:
+    """Why trials that ended run again."""
+    if plan.request.again:
+        return " (--force)"
+    return ", since a scorer that looks into their sandbox, which is gone, was changed"
+
+
+def outdated(plan: StudyPlan, groups: Sequence[CellGroup]) -> list[str]:
+    """What of the numbers was made by scorers that are no longer the tasks' own."""
+    old = {short_task(plan, g.task): 0 for g in groups if g.outdated or g.again}
+    for group in groups:
+        if group.outdated or group.again:
+            old[short_task(plan, group.task)] += group.outdated + group.again
+    if not old or plan.request.again:
+        return []
+    again = sum(g.again for g in groups)
+    how = f" ({again} by running again{why_again(plan)})" if again else ""
+    return [
+        f"{many(sum(old.values()), 'trial')} of {', '.join(old)} carry scores by an older definition of their scorers; "
+        f"weigh study run {plan.study.file} scores them anew{how}"
+    ]
+
+
+def totals(plan: StudyPlan, groups: Sequence[CellGroup]) -> str:
     """The whole matrix in one line."""
     planned = sum(g.planned for g in groups)
     parts = [f"{sum(g.done for g in groups)} done"]
@@ -101,6 +129,12 @@ def totals(groups: Sequence[CellGroup]) -> str:
     ):
         if number:
             parts.append(f"{number} {word}")
+    outdated = sum(g.outdated for g in groups)
+    if outdated:
+        parts[0] += f" ({outdated} of them to be scored anew, since their scorer was changed)"
+    again = sum(g.again for g in groups)
+    if again:
+        parts.insert(1, f"{again} to run again{why_again(plan)}")
     partly = sum(g.partly for g in groups)
     if partly:
         parts.append(f"{many(partly, 'cell')} partly done")

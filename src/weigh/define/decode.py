@@ -119,7 +119,14 @@ def _convert(value: Any, kind: Any, where: str, path: str) -> Any:
         at = at.rstrip("`")
         place = (path + at).lstrip(".")
         got = _at(value, at)
-        raise DefinitionError(f"{where}: {place + ': ' if place else ''}{_reason(reason)}, got {got!r}") from None
+        choices = _choices(kind, at) if reason.startswith("Invalid enum value") else []
+        if choices:
+            *most, last = choices
+            listed = f"{', '.join(most)} or {last}" if most else last
+            expected = f"expected {listed}, got {got!r}{suggest(str(got), choices)}"
+        else:
+            expected = f"{_reason(reason)}, got {got!r}"
+        raise DefinitionError(f"{where}: {place + ': ' if place else ''}{expected}") from None
 
 
 def _at(value: Any, path: str) -> Any:
@@ -132,6 +139,19 @@ def _at(value: Any, path: str) -> Any:
         else:
             break
     return str(value) if isinstance(value, RawText) else value
+
+
+def _choices(kind: Any, path: str) -> list[str]:
+    """The values that are allowed at a path such as `.sandbox`, where its type lists them; else none."""
+    for key in re.findall(r"\.([^.\[]+)", path):
+        struct = _struct_in(kind)
+        if struct is None or key not in field_types(struct):
+            return []
+        kind = field_types(struct)[key]
+    options = typing.get_args(kind) if isinstance(kind, types.UnionType) or typing.get_origin(kind) else (kind,)
+    found = [options] if typing.get_origin(kind) is typing.Literal else []
+    found += [typing.get_args(option) for option in options if typing.get_origin(option) is typing.Literal]
+    return [str(value) for values in found for value in values]
 
 
 def _reason(text: str) -> str:

@@ -14,6 +14,7 @@ import msgspec
 
 from weigh.define.config_file import read_config
 from weigh.define.decode import decode
+from weigh.define.difference import parse_difference, refuse_whole
 from weigh.define.harness import Limits
 from weigh.define.spec import join_options, parse_model
 from weigh.records.errors import DefinitionError
@@ -135,7 +136,7 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         max_tokens: Of one answer; an agent's own option `max_tokens` goes before it.
         compare: What to hold against what when the study has run; empty for each revision against the first and each
             tier against the first.
-        margin: Differences of the match this small do not matter (0.05 is 5 percentage points): with it, and only with
+        margin: Differences of the match this small do not matter (`5pp`, or 0.05): with it, and only with
             it, "no difference" can be shown.
         store: The store's folder.
         group: Of the run.
@@ -204,6 +205,9 @@ def make_study(values: Mapping[str, Any], where: str) -> Study:
     for key, (kind, field) in _LISTS.items():
         if key in plain:
             entries[key] = _entries(plain.pop(key), kind, field, f"{where}: {key}")
+    if plain.get("margin") is not None:
+        plain["margin"] = parse_difference(plain["margin"], f"{where}: margin")
+        refuse_whole(plain["margin"], f"{where}: margin")
     if "tiers" in plain:
         plain["tiers"] = [plain["tiers"]] if isinstance(plain["tiers"], str) else plain["tiers"]
     for key in ("profile", "models"):

@@ -20,6 +20,7 @@ from weigh.analyze.paired import Comparison, compare_pairs
 from weigh.analyze.scope import GivenComparison, compare_given
 from weigh.analyze.suite import SuiteComparison, compare_suite
 from weigh.analyze.unequal import UnequalFailures, failed_unequally
+from weigh.define.difference import refuse_whole
 from weigh.pipeline.align import (
     COSTS,
     Aligned,
@@ -233,6 +234,8 @@ def compare_sides(store: Store, data: Dataset, a: Side, b: Side, options: Option
             raise DefinitionError(
                 "--margin is a difference of scores; hold a cost against a limit with `weigh gate --max-ratio`"
             )
+        if options.margin is not None and metric.bounds == (0.0, 1.0):
+            refuse_whole(options.margin, "--margin")
         aligned[name] = align(data, a, b, name, ours, theirs, metric, errors=options.errors, cluster=options.cluster)
     if options.shared:
         aligned, left_out = in_every_context(aligned)

@@ -173,6 +173,12 @@ async def copy_block(
     return copied, left
 
 
+def adoptable(cells: Sequence[Cell], reuse: Reuse) -> set[str]:
+    """The keys of those cells that another run has and that can be taken over as they are."""
+    found = reuse.generations.lookup([cell.key for cell in cells])
+    return {c.key for c in cells if c.key in found and _adoptable(c, found[c.key][1], reuse.scoring)}
+
+
 def _adoptable(cell: Cell, stored: Trial, scoring: Scoring) -> bool:
     """Whether no score is lacking that only the trial's own sandbox, which is gone, could give."""
     task = (cell.task, cell.variant)

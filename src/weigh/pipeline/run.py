@@ -12,7 +12,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from itertools import groupby, product
 from typing import Any, Self
@@ -184,22 +184,24 @@ class Session:
         """The cells of a block, rendered."""
         return block_cells(block, self.request.epochs, self.transforms[block.arm.id])
 
-    def dry_result(self) -> RunResult:
-        """The plan, with what the store has and an estimate of the tokens that remain."""
+    @contextmanager
+    def looking(self) -> Iterator[Reuse]:
+        """What the store has of the plan, as a reader sees it; nothing is written."""
         exists = any(r.id == self.manifest.id for r in self.store.runs())
         folder = self.store.open(self.manifest.id) if exists else None
-        generations = find_generations(self.store, self._digests, exclude=[self.manifest.id])
-        try:
-            reuse = Reuse(
+        with find_generations(self.store, self._digests, exclude=[self.manifest.id]) as generations:
+            yield Reuse(
                 done(folder) if folder else None,
                 generations,
                 self.scoring,
                 retry_failed=self.request.retry_failed,
                 again=self.request.again,
             )
+
+    def dry_result(self) -> RunResult:
+        """The plan, with what the store has and an estimate of the tokens that remain."""
+        with self.looking() as reuse:
             plan = self._plan(sort_cells(self.blocks, self.cells, reuse), reuse)
-        finally:
-            generations.close()
         self.on_event(Planned(plan=plan))
         return RunResult(run=self.manifest, plan=plan)
 
@@ -529,7 +531,6 @@ class Session:
                 "helpers": _helpers([a.setting for a in self.arms]),
                 "host_class": host_class(),
                 "cells": cells_by_task(self.prepared, asked.epochs),
-                **({"study": asked.study} if asked.study else {}),
                 "warnings": [*self.prepared.skipped, *self._warnings],
             },
             metrics={t.task.spec: t.info().metrics for t in self.prepared.tasks},

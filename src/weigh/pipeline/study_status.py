@@ -5,17 +5,17 @@ rest will take, going by what is stored.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from weigh.pipeline.reuse import Reuse, adoptable
 from weigh.pipeline.run import LEASE_SECONDS, Session
-from weigh.plan.matrix import blocks
+from weigh.plan.matrix import Block, blocks
 from weigh.records.arm import Arm
 from weigh.records.trial import OK
 from weigh.store.dataset import Dataset, open_dataset
-from weigh.store.done import done
 from weigh.store.layout import Store
 from weigh.store.leases import Leases
 
@@ -27,10 +27,15 @@ class CellGroup(msgspec.Struct, frozen=True, kw_only=True):
         arm: The arm.
         task: The task's spec.
         planned: How many trials there are to be.
-        done: How many ended, with an answer or with another outcome.
+        done: How many ended, with an answer or with another outcome, and stay.
+        outdated: How many of those done have scores that another version of their scorer gave; they are scored anew
+            from what is stored.
+        again: How many ended and run again all the same: the user wants it, or a scorer that looks into the trial's
+            sandbox, which is gone, was changed.
         elsewhere: How many of those still missing another run of the store has; they will be taken over.
         running: How many of those missing a process is at work on.
         failed: Trials that failed, by kind; they run again next time.
+        remaining: How many the next run will execute.
         reasons: The commonest messages of failures.
         outcomes: Of those done, the ones without an answer, by status.
     """
@@ -39,6 +44,9 @@ class CellGroup(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     planned: int
     done: int = 0
+    outdated: int = 0
+    again: int = 0
+    remaining: int = 0
     elsewhere: int = 0
     running: int = 0
     failed: dict[str, int] = {}
@@ -47,13 +55,9 @@ class CellGroup(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def missing(self) -> int:
-        """Trials that are neither done, nor running, nor failed, nor stored elsewhere."""
-        return self.planned - self.done - self.running - sum(self.failed.values()) - self.elsewhere
-
-    @property
-    def remaining(self) -> int:
-        """Trials that the next run will execute."""
-        return self.planned - self.done - self.elsewhere
+        """Trials that are neither done, nor to run again, nor running, nor failed, nor stored elsewhere."""
+        there = self.done + self.again + self.running + sum(self.failed.values()) + self.elsewhere
+        return self.planned - there
 
     @property
     def partly(self) -> bool:
@@ -87,46 +91,54 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
 def cell_groups(session: Session) -> list[CellGroup]:
     """Every task in every arm of a planned run, from what is stored; a pure reader."""
     exists = any(run.id == session.manifest.id for run in session.store.runs())
-    plan = session.dry_result().plan
-    reused = {(row.arm, row.task): row.reused for row in plan.rows}
     folder = session.store.open(session.manifest.id) if exists else None
-    stored = done(folder) if folder is not None else None
     leased = _leased(session, Leases(folder.leases, "status", ttl=LEASE_SECONDS)) if folder is not None else set()
     reasons = _reasons(session.store, session.manifest.id) if folder is not None else {}
     groups: list[CellGroup] = []
-    for arm in session.arms:
-        for column in session.prepared.columns:
-            spec = (column.task.name, column.task.variant)
-            name = session.prepared.tasks[session.prepared.columns.index(column)].task.spec
-            ended = planned = running = 0
-            failed: Counter[str] = Counter()
-            outcomes: Counter[str] = Counter()
-            for block in blocks([arm.arm], [column]):
-                for cell in session.cells(block):
-                    planned += 1
-                    entry = stored.get(cell.identity) if stored is not None else None
-                    if entry is None or entry.key != cell.key:
-                        running += block.shard in leased
-                    elif entry.error_kind is not None:
-                        failed[entry.error_kind] += 1
-                    else:
-                        ended += 1
-                        if entry.status != OK:
-                            outcomes[entry.status] += 1
-            groups.append(
-                CellGroup(
-                    arm=arm.arm,
-                    task=name,
-                    planned=planned,
-                    done=ended,
-                    elsewhere=0 if session.request.again else max(0, reused[arm.arm.id, name] - ended),
-                    running=running,
-                    failed=dict(failed),
-                    reasons=reasons.get((arm.arm.id, *spec), ()),
-                    outcomes=dict(outcomes),
+    with session.looking() as reuse:
+        for arm in session.arms:
+            for column, task in zip(session.prepared.columns, session.prepared.tasks, strict=True):
+                counts, failed, outcomes = _counted(session, blocks([arm.arm], [column]), reuse, leased)
+                groups.append(
+                    CellGroup(
+                        arm=arm.arm,
+                        task=task.task.spec,
+                        failed=dict(failed),
+                        reasons=reasons.get((arm.arm.id, column.task.name, column.task.variant), ()),
+                        outcomes=dict(outcomes),
+                        **counts,
+                    )
                 )
-            )
     return groups
+
+
+def _counted(
+    session: Session, blocks: Iterable[Block], reuse: Reuse, leased: Collection[str]
+) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """Cells by the fields of `CellGroup`, failures by kind, and outcomes without an answer by status."""
+    counts: Counter[str] = Counter(planned=0)
+    failed: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
+    for block in blocks:
+        fates = [(cell, reuse.fate(cell)) for cell in session.cells(block)]
+        there = adoptable([cell for cell, fate in fates if fate == "copy"], reuse)
+        for cell, fate in fates:
+            entry = reuse.stored(cell)
+            executes = fate == "run" or (fate == "copy" and cell.key not in there)
+            counts["planned"] += 1
+            counts["remaining"] += executes
+            if entry is not None and entry.error_kind is None:
+                counts["again" if executes else "done"] += 1
+                counts["outdated"] += fate == "rescore"
+                if not executes and entry.status != OK:
+                    outcomes[entry.status] += 1
+            elif not executes and fate == "copy":
+                counts["elsewhere"] += 1
+            elif entry is not None and entry.error_kind is not None:
+                failed[entry.error_kind] += 1
+            else:
+                counts["running"] += block.shard in leased
+    return counts, failed, outcomes
 
 
 def forecast(session: Session, groups: Iterable[CellGroup]) -> Forecast:

@@ -124,9 +124,10 @@ class RegexScorer(BaseScorer, frozen=True, kw_only=True):
 class NumericScorer(TextScorer, frozen=True, kw_only=True):
     """1 if the number in the answer is close enough to the gold number, else 0.
 
-    By default it is the last number of the reply and has to be equal up to rounding of floats. Understood are signs,
-    thousands separators, fractions (`3/4`, `1 1/2`), exponents, per cent (as written: `5%` is 5), and units or a
-    currency around the number.
+    By default it is the last number of what the reply calls its answer (in a box, after `####`, "answer is" or
+    "answer:"), or, where that holds no number, of the entire reply, and has to be equal up to rounding of floats.
+    Understood are signs, thousands separators (commas and spaces that do not break), fractions (`3/4`, `1 1/2`),
+    exponents, per cent (as written: `5%` is 5), and units or a currency around the number.
 
     Attributes:
         tolerance: Allowed absolute difference.
@@ -137,6 +138,14 @@ class NumericScorer(TextScorer, frozen=True, kw_only=True):
     extract: Rules = ("boxed", "after:####", "answer_is", "all")
     tolerance: float = 1e-9
     relative: float = 1e-9
+
+    version: ClassVar[int] = 2
+
+    def found(self, text: str) -> str | None:
+        """What the first rule finds that holds a number; else what the first one finds at all."""
+        rules = self.extract if isinstance(self.extract, tuple) else (self.extract,)
+        answers = [answer for rule in rules if (answer := find_answer(text, rule)) is not None]
+        return next((answer for answer in answers if parse_number(answer) is not None), next(iter(answers), None))
 
     def judge(self, answer: str, golds: tuple[str, ...], context: ScoreContext) -> Score:
         value = parse_number(answer)

@@ -71,8 +71,12 @@ class TextScorer(BaseScorer, frozen=True, kw_only=True):
         """Give the score of an extracted answer against the acceptable ones."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it judges")
 
+    def found(self, text: str) -> str | None:
+        """The answer in a reply; None where no rule finds any."""
+        return find_answer(text, self.extract)
+
     async def score(self, context: ScoreContext) -> Score:
-        answer = find_answer(reply(context), self.extract)
+        answer = self.found(reply(context))
         if answer is None:
             return Score(value=self.no_match, explanation=NOT_FOUND)
         return self.judge(answer, gold_texts(context.instance), context)

@@ -22,6 +22,7 @@ from weigh.score.answer import ExactMatchScorer, NumericScorer, RegexScorer, Sub
 from weigh.score.base import BaseScorer
 from weigh.score.every import EveryScorer
 from weigh.score.judge import JudgeScorer
+from weigh.score.number import parse_number
 from weigh.score.state import CommandScorer, FilesScorer
 from weigh.study.files import located
 from weigh.study.spec import TaskEntry
@@ -168,6 +169,11 @@ def _check_target(score: Any, instance: Instance, where: str) -> None:
         own = isinstance(part, Mapping) and (part.get("pattern") or part.get("template"))
         if lacks and not own and (way in _NEED_TARGET or way == "regex"):
             raise DefinitionError(f"{where}: it is judged by {way!r} and has no target")
+        if way == "numeric":
+            gold = instance.gold_answer
+            for target in gold if isinstance(gold, list | tuple) else [gold]:
+                if parse_number(str(target)) is None:
+                    raise DefinitionError(f"{where}: it is judged by 'numeric', and its target {target!r} is no number")
 
 
 def choose_tasks(entries: Sequence[TaskEntry], wanted: Sequence[str], where: str) -> list[str]:

@@ -9,10 +9,12 @@ from weigh.analyze.paired import METHODS
 from weigh.cli.compare_output import formatted, write
 from weigh.cli.compare_text import report_text
 from weigh.cli.flags import add_format, add_store
+from weigh.define.difference import parse_difference
 from weigh.pipeline.compare import Options, compare_sides, open_sides
 from weigh.pipeline.compare_rows import flat_rows
 from weigh.pipeline.conclusion import conclude
 from weigh.pipeline.sides import Side, find_sides
+from weigh.records.errors import DefinitionError
 from weigh.store.dataset import Dataset
 from weigh.store.layout import Store
 
@@ -77,14 +79,12 @@ def share(text: str) -> float:
 
 def margin(text: str) -> float:
     """A difference: `1pp` is 0.01."""
-    number = text.strip().removesuffix("pp")
     try:
-        value = float(number) / (100 if number != text.strip() else 1)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a margin: write 1pp for a percentage point, or 0.01")
-    return value
+        return parse_difference(text, "a margin")
+    except DefinitionError:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a margin: write 1pp for a percentage point, or 0.01"
+        ) from None
 
 
 def run(args: argparse.Namespace) -> int:

@@ -35,7 +35,7 @@ async def _run(args: argparse.Namespace) -> None:
     for line in heading(plan):
         say(line)
     print(matrix(plan, groups, args.format))
-    say(totals(groups))
+    say(totals(plan, groups))
     say(forecast_text(forecast(session, groups)))
     for line in (*session.prepared.warnings, *plan_warnings(session.request, session.prepared)):
         say(f"warning: {line}")

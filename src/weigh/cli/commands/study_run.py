@@ -62,7 +62,7 @@ async def _dry(args: argparse.Namespace) -> None:
     for line in heading(plan):
         say(line)
     print(matrix(plan, groups, args.format))
-    say(totals(groups))
+    say(totals(plan, groups))
     say(forecast_text(forecast(session, groups)))
 
 

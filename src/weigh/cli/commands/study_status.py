@@ -36,4 +36,4 @@ async def _run(args: argparse.Namespace) -> None:
         say(line)
     if args.all or args.format in ("json", "csv") or any(g.remaining for g in groups):
         print(status_table(plan, groups, args.format, every=args.all))
-    say(totals(groups))
+    say(totals(plan, groups))

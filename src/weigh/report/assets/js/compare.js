@@ -5,7 +5,7 @@ import { POINTS, SIGNED, later, place, verdictLegend } from "./chart.js";
 import { choice, empty, few, h, notes, plural, table } from "./dom.js";
 import { coming, isComing } from "./live.js";
 import { block, payload } from "./payload.js";
-import { fresh, get, lens, set } from "./state.js";
+import { fresh, get, lens, link, set } from "./state.js";
 
 export function compare(main) {
   const data = payload();
@@ -16,7 +16,7 @@ export function compare(main) {
   const compared = data.metrics.filter((m) => !m.cost || m.compared);
   const metric = compared.some((m) => m.name === get("metric")) ? get("metric") : "";
   main.append(h("div", { className: "row" }, choice("by", compared.map((m) => [m.name, m.label]), metric, (value) => set({ metric: value }))));
-  if (data.arms.length > 2) main.append(...matrix(metric));
+  if (data.arms.length > 2) main.append(...matrix(metric), ...asWhole());
   main.append(...two(metric));
 }
 
@@ -76,6 +76,16 @@ function forWhom(pair, metric, command) {
     ], made.rows, { caption: `The effect along ${axis}`, rowClass: (r) => (made.levels.includes(r.level) ? null : "total") }),
     notes(made.notes), h("pre", { className: "small" }, `${command} --interaction ${axis}`)];
   });
+}
+
+// Values of an axis against each other: what a tier, a revision or a size changed, over all arms that have it.
+function asWhole() {
+  const data = payload();
+  const found = Object.keys(data.pairs).map((key) => key.split(",").map(Number)).filter(([i]) => data.sides[i].axis);
+  if (!found.length) return [];
+  const links = found.map(([i, j]) => h("a", { className: "tag", href: link({ a: i, b: j }) }, `${data.sides[j].label} against ${data.sides[i].label.split("=")[1]}`));
+  return [h("div", { className: "row", id: "as-whole" }, h("span", { className: "soft" }, "All arms of one value against those of another:"), links.slice(0, 12),
+    links.length > 12 ? h("span", { className: "soft" }, `${links.length - 12} more among A and B`) : null)];
 }
 
 // What the two can be split by: subgroups of questions, or the path that trials took.
@@ -172,7 +182,10 @@ function matrix(metric) {
   if (made.missing) return [empty(`No matrix: ${made.missing}.`)];
   const row = made.rows.find((r) => r.task === get("task")) || made.rows.find((r) => r.suite) || made.rows[0];
   const shown = arms();
-  const order = [...row.tiers.flat(), ...row.arms.map((x) => x.arm).filter((i) => !row.tiers.flat().includes(i))].filter((i) => shown.includes(i));
+  // Arms in the order of their tiers; those without a number have no cell to show.
+  const scored = row.arms.filter((x) => x.score !== null).map((x) => x.arm);
+  const order = [...row.tiers.flat(), ...scored.filter((i) => !row.tiers.flat().includes(i))].filter((i) => shown.includes(i));
+  const without = shown.filter((i) => !order.includes(i)).map((i) => data.arms[i].label);
   const pairOf = (i, j) => row.pairs.find((p) => (p.a === i && p.b === j) || (p.a === j && p.b === i));
   const [a, b] = sides();
   // The names of many arms have no room above the columns: there they have the numbers that stand before them.
@@ -186,6 +199,7 @@ function matrix(metric) {
   return [h("div", { className: "row" }, choice("on", made.rows.map((r) => [r.task, r.suite ? `${r.task} (suite)` : r.task]), row.task, (value) => set({ task: value }))),
     h("div", { className: "scroll", tabindex: 0, role: "group", "aria-label": "Matrix of arms" }, h("table", { className: "matrix" }, h("thead", {}, head), h("tbody", {}, body))),
     h("p", { className: "soft" }, "Each cell: the arm of its row minus that of its column, on the questions that both have. Blue: the row leads; orange: the column; stronger: better resolved. Hatched: the evidence cannot tell. Choose a cell for its evidence."),
+    without.length ? h("div", { className: "soft" }, `No number on ${row.task}: `, few(without), ".") : null,
     row.tiers.length ? h("div", {}, "Tiers that the evidence does not separate:", h("ol", { className: "tiers" }, row.tiers.map((t) => t.filter((i) => shown.includes(i)).map((i) => data.arms[i].label)).filter((t) => t.length).map((t) => h("li", {}, few(t, 4))))) : null,
     chosen ? matrixEvidence(chosen, row) : null].filter(Boolean);
 }

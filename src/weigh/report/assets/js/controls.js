@@ -18,7 +18,7 @@ export function swatch(arm) {
 }
 
 export function armName(arm) {
-  return h("span", {}, swatch(arm), payload().arms[arm].label);
+  return h("span", { className: "arm" }, swatch(arm), payload().arms[arm].label);
 }
 
 function several(title, name, labels, colours) {
@@ -28,12 +28,18 @@ function several(title, name, labels, colours) {
     const next = on ? [...now, i].sort((a, b) => a - b) : now.filter((k) => k !== i);
     set({ [name]: next.length === labels.length || !next.length ? "" : next.join("."), open: name });
   }));
-  const byAxis = name === "arms" ? payload().axes.filter((a) => a.values.length < labels.length).map((a) => axisBoxes(a, now, labels.length)) : [];
+  const byAxis = name === "arms" ? distinct(payload().axes).filter((a) => a.values.length < labels.length).map((a) => axisBoxes(a, now, labels.length)) : [];
   return h("details", { className: "choose", open: get("open") === name, ontoggle: (event) => {
     if (!event.target.open && get("open") === name) set({ open: "" }, { quiet: true });
   } },
   h("summary", {}, `${title}: ${now.length === labels.length ? "all" : `${now.length} of ${labels.length}`}`),
   h("div", {}, byAxis, byAxis.length ? h("b", {}, title) : null, boxes, h("button", { type: "button", onclick: () => set({ [name]: "", open: "" }) }, "All of them")));
+}
+
+// Axes that split the arms in different ways: of a model and its size the first.
+export function distinct(axes) {
+  const split = (axis) => JSON.stringify(axis.arms.map((list) => [...list].sort()).sort());
+  return axes.filter((axis, i) => axes.findIndex((other) => split(other) === split(axis)) === i);
 }
 
 // All arms of one tier, revision, model ... at once.
@@ -50,11 +56,6 @@ function axisBoxes(axis, now, count) {
   }));
 }
 
-// Planned trials that are not there.
-function lacking() {
-  return payload().coverage.reduce((n, c) => n + c.expected - c.done - Object.values(c.failed).reduce((a, b) => a + b, 0), 0);
-}
-
 export function drawControls(element, wanted) {
   const data = payload();
   const parts = {
@@ -63,9 +64,8 @@ export function drawControls(element, wanted) {
     level: () => choice("confidence", data.levels.map((l) => [l, `${100 * l} %`]), get("level"), (level) => set({ level })),
     errors: () => data.failed
       ? choice("failed trials", [["exclude", "left out"], ["zero", "count as 0"]], get("errors"), (errors) => set({ errors }))
-      : h("span", { className: "soft" }, lacking() ? `no trial failed, ${lacking().toLocaleString("en")} missing` : "no trial failed"),
-    shared: () => data.arms.length < 2 ? null : data.shared.n ? check("only questions that all arms have", get("shared") === "1", (on) => set({ shared: on ? "1" : "" }))
-      : h("span", { className: "soft", id: "not-shared", title: "so there is no choice of only those" }, data.shared.why),
+      : h("span", { className: "soft" }, "no trial failed"),
+    shared: () => data.arms.length > 1 ? check("only questions that all arms have", get("shared") === "1", (on) => set({ shared: on ? "1" : "" })) : null,
   };
   const made = wanted.map((name) => parts[name]()).filter(Boolean);
   replace(element, made);

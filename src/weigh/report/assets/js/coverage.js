@@ -5,6 +5,8 @@ import { empty, few, h, notes, plural } from "./dom.js";
 import { payload } from "./payload.js";
 import { fresh } from "./state.js";
 
+const MANY = 6;
+
 export function coverage(main) {
   const data = payload();
   const shown = arms();
@@ -18,16 +20,39 @@ export function coverage(main) {
   const failed = rows.reduce((n, c) => n + sum(c.failed), 0);
   main.append(h("p", { className: "lead" }, done === expected ? `All ${plural(expected, "planned trial")} are done.` : `${done.toLocaleString("en")} of ${plural(expected, "planned trial")} are done${failed ? `, ${failed.toLocaleString("en")} failed` : ""}.`),
     h("p", { className: "soft" }, "Done / expected. A trial that ended without an answer (a timeout, a limit) is done; one that failed is not, and is run again next time."),
-    h("div", { className: "scroll", tabindex: 0, role: "group", "aria-label": "Coverage by task and arm" }, h("table", { className: "heat" },
-      h("thead", {}, h("tr", {}, h("td", {}), shown.map((i) => h("th", { scope: "col" }, swatch(i), data.arms[i].label)))),
-      h("tbody", {}, specs.map((spec) => h("tr", {}, h("th", { scope: "row" }, spec), shown.map((arm) => h("td", {}, cell(rows.find((c) => c.arm === arm && c.task === spec))))))))));
-  const why = rows.filter((c) => c.why);
-  if (why.length) {
-    const reasons = new Map();
-    for (const c of why) reasons.set(`${c.task}: ${c.why}`, [...(reasons.get(`${c.task}: ${c.why}`) || []), data.arms[c.arm].label]);
-    main.append(h("h2", {}, "What is missing, and why"), h("div", { id: "missing" }, notes([...reasons].map(([told, names]) => h("span", {}, told, " ", h("span", { className: "soft" }, "(", names.length === shown.length && names.length > 1 ? "every arm" : few(names), ")"))), 10)));
+    heat(rows, specs, shown));
+  const reasons = reasonsOf(rows, specs);
+  if (reasons.length) {
+    main.append(h("h2", {}, "What is missing, and why"), h("div", { id: "missing" }, notes(reasons.map(({ tasks: own, why, arms: of }) => h("span", {}, few(own), `: ${why} `, h("span", { className: "soft" }, "(", of.length === shown.length && of.length > 1 ? "every arm" : few(of.map((i) => data.arms[i].label)), ")"))), 10)));
   }
   if (failed) main.append(h("p", {}, h("a", { href: fresh({ view: "questions", show: "failed" }) }, "The questions with failed trials")));
+}
+
+// The map; many arms go down the page, where there is room for their names.
+function heat(rows, specs, shown) {
+  const arm = (i, scope) => h("th", { scope }, swatch(i), payload().arms[i].label);
+  const task = (spec, scope) => h("th", { scope }, spec);
+  const at = (spec, i) => h("td", {}, cell(rows.find((c) => c.arm === i && c.task === spec)));
+  const down = shown.length > MANY && shown.length > specs.length;
+  const head = down ? specs.map((spec) => task(spec, "col")) : shown.map((i) => arm(i, "col"));
+  const body = down ? shown.map((i) => h("tr", {}, arm(i, "row"), specs.map((spec) => at(spec, i)))) : specs.map((spec) => h("tr", {}, task(spec, "row"), shown.map((i) => at(spec, i))));
+  return h("div", { className: "scroll", tabindex: 0, role: "group", "aria-label": "Coverage by task and arm" },
+    h("table", { className: "heat" }, h("thead", {}, h("tr", {}, h("td", {}), head)), h("tbody", {}, body)));
+}
+
+// Why trials are missing: tasks that lack the same of the same arms are told together.
+function reasonsOf(rows, specs) {
+  const found = new Map();
+  for (const spec of specs) {
+    const own = new Map();
+    for (const c of rows) if (c.task === spec && c.why) own.set(c.why, [...(own.get(c.why) || []), c.arm]);
+    for (const [why, of] of own) {
+      const key = `${why}|${of}`;
+      if (!found.has(key)) found.set(key, { tasks: [], why, arms: of });
+      found.get(key).tasks.push(spec);
+    }
+  }
+  return [...found.values()];
 }
 
 function sum(kinds) {

@@ -1,18 +1,15 @@
 // Overview: who leads and is it sure, the chosen number per task and arm with intervals, what it cost, and the table.
 
+import { MANY_ARMS, alongAxis, axesAlong, chosenAxis, others } from "./along.js";
 import { armName, arms, tasks } from "./controls.js";
-import { COUNT, PERCENT, PLAIN, later, legend, place } from "./chart.js";
+import { EVERY, costs } from "./costs.js";
+import { PERCENT, PLAIN, later, legend, place } from "./chart.js";
 import { check, choice, empty, few, h, notes, plural, table } from "./dom.js";
 import { coming, isComing } from "./live.js";
-import { block, isFailed, measure, payload } from "./payload.js";
+import { block, isPercent, payload } from "./payload.js";
 import { fresh, get, lens, set } from "./state.js";
-import { concluded, legendOfTiers } from "./study.js";
 
-const EVERY = -1;
-const MOST_POINTS = 160;
-const MOST_PANELS = 6;
 const MOST_MARKERS = 12;
-const MANY_ARMS = 6;
 const COST_NAMES = { seconds: "time (seconds)", new: "new tokens", cached: "cached tokens", generated: "generated tokens", model_seconds: "time in the model", tool_seconds: "time in tools" };
 
 function markerName(scorer) {
@@ -22,8 +19,7 @@ function markerName(scorer) {
 export function overview(main) {
   const data = payload();
   const results = block(data.results, lens() + (get("shared") === "1" ? "|shared" : "")) || [];
-  const study = data.study && arms().length > 2 ? concluded() : null;
-  main.append(h("h1", {}, data.title), ...(study || []), study ? h("details", { className: "more" }, h("summary", {}, "task by task: which arm leads"), summary()) : summary(), ...legendOfTiers());
+  main.append(h("h1", {}, data.title), summary());
   if (!results.length) return main.append(empty("Nothing was measured yet: the runs of this report have no tasks."));
   main.append(...measured(results), h("h2", {}, "Results"), resultTable(results));
   const more = [costs(results), markers()];
@@ -59,10 +55,9 @@ function summary() {
     const without = row.arms.length - scored.length ? ` ${plural(row.arms.length - scored.length, "arm")} ${row.arms.length - scored.length > 1 ? "have" : "has"} no number.` : "";
     const told = scored.length === 1 ? [`only ${data.arms[scored[0].arm].label} has a number.`]
       : new Set(scored.map((x) => x.score)).size === 1 ? [`all ${scored.length} arms score ${scored[0].score}${row.proportion ? " %" : ""}: the evidence cannot tell.`, without]
-        : (row.best || []).length > 1 ? [few((row.best || []).map((i) => data.arms[i].label)), ` score best, all the same (${scored.find((x) => x.arm === row.best[0]).score}${row.proportion ? " %" : ""})`, rest ? `; ${plural(rest, "arm")} ${rest > 1 ? "are" : "is"} behind them.` : ": the evidence cannot tell.", without]
-          : !rest ? [`${first[0]} scores best, but no arm is separated from it: the evidence cannot tell.`, without]
-            : first.length > 1 ? [`${first[0]} scores best, ${plural(rest, "arm")} ${rest > 1 ? "are" : "is"} behind it; not separated from it: `, few(first.slice(1)), ".", without]
-              : [`${first[0]} leads, ahead of ${rest === 1 ? "the other" : `all ${rest} others`}.`, without];
+        : !rest ? [`${first[0]} scores best, but no arm is separated from it: the evidence cannot tell.`, without]
+          : first.length > 1 ? [`${first[0]} scores best, ${plural(rest, "arm")} ${rest > 1 ? "are" : "is"} behind it; not separated from it: `, few(first.slice(1)), ".", without]
+            : [`${first[0]} leads, ahead of ${rest === 1 ? "the other" : `all ${rest} others`}.`, without];
     return h("span", {}, h("b", {}, row.task), ": ", told);
   });
   // Suites say most, so they come first.
@@ -107,12 +102,6 @@ function points(wanted, results) {
     });
 }
 
-function isPercent(row) {
-  const task = payload().tasks.find((t) => t.spec === row.task);
-  const metric = task && task.metrics.find((m) => m.name === row.metric);
-  return metric ? metric.percent : row.suite && !row.lower_is_better && !row.unit;
-}
-
 function measured(results) {
   const data = payload();
   const all = measures();
@@ -132,22 +121,9 @@ function measured(results) {
   const parts = [h("h2", {}, `${label[0].toUpperCase()}${label.slice(1)} by ${over || "task"}`), bar];
   if (!rows.length) return [...parts, empty(`No arm has a number for this${wanted === "score" ? ": no trial was scored" : ""}.`)];
   const kinds = [true, false].map((percent) => rows.filter((r) => r.percent === percent)).filter((part) => part.length);
-  for (const part of kinds) parts.push(...(over ? along_axis(part, label, data.axes.find((a) => a.name === over)) : [dots(part, label)]));
+  for (const part of kinds) parts.push(...(over ? alongAxis(part, label, data.axes.find((a) => a.name === over)) : [dots(part, label)]));
   if (missing.length) parts.push(h("div", { className: "soft" }, "No number for ", few(missing), "."));
   return parts;
-}
-
-function axesAlong() {
-  const data = payload();
-  return data.axes.filter((a) => a.values.length > 1 && a.arms.some((at) => at.length) && a.values.length < data.arms.length + 1);
-}
-
-// The axis to draw along, "" for none; with many arms a list of all of them says little, so the first axis is taken.
-function chosenAxis(along) {
-  const wanted = get("over");
-  if (wanted === "task" || along.some((a) => a.name === wanted)) return wanted === "task" ? "" : wanted;
-  if (arms().length <= MANY_ARMS || !along.length) return "";
-  return (along.find((a) => a.name === "model") || along[0]).name;
 }
 
 function dots(rows, label) {
@@ -159,39 +135,6 @@ function dots(rows, label) {
   return later(place(), "dots", { rows: table_ }, {
     series, legend: legend(series), x_title: label + (rows[0].lower ? " (lower is better)" : ""), format: rows[0].percent ? PERCENT : PLAIN,
     description: `${label} of ${series.join(", ")} by task; the table below has the numbers` });
-}
-
-// The axes besides one that say more: one that splits the arms as another one does is left out.
-function others(name) {
-  const data = payload();
-  const split = (a) => JSON.stringify([...a.arms].map((list) => [...list].sort()).sort());
-  const axis = data.axes.find((a) => a.name === name);
-  return data.axes.filter((a) => a.name !== name && split(a) !== split(axis))
-    .filter((a, i, all) => all.findIndex((b) => split(b) === split(a)) === i);
-}
-
-// One panel a task; lines are the chosen series, and what differs besides has panels of its own: arms are never mixed.
-function along_axis(rows, label, axis, most = MOST_PANELS) {
-  const data = payload();
-  const more = others(axis.name);
-  const lines = more.filter((a) => a.name === get("series"));
-  const named = (arm, some) => some.map((a) => data.arms[arm].axes[a.name]).filter((v) => v !== undefined && v !== null).join(" · ");
-  const name = (arm) => named(arm, lines.length ? lines : more) || "all";
-  const panel = (r) => [r.task, lines.length ? named(r.arm, more.filter((a) => !lines.includes(a))) : ""].filter(Boolean).join(" · ");
-  const at = (arm) => axis.values[axis.arms.findIndex((list) => list.includes(arm))];
-  const known = rows.filter((r) => at(r.arm) !== undefined);
-  // Suites say most; of the tasks the first ones are drawn.
-  const panels = [...new Set([...known.filter((r) => r.suite), ...known].map(panel))];
-  const drawn = panels.slice(0, most);
-  const kept = known.filter((r) => drawn.includes(panel(r)));
-  const ordered = drawn.flatMap((one) => axis.values.flatMap((value) => kept.filter((r) => panel(r) === one && at(r.arm) === value)));
-  const series = [...new Set(ordered.map((r) => name(r.arm)))];
-  const wide = window.innerWidth > 1100;
-  const cut = panels.length > drawn.length ? h("p", { className: "soft" }, `${drawn.length} of ${panels.length} panels are drawn; choose fewer tasks or arms above to see others.`) : null;
-  return [cut, later(place(), "line", { rows: ordered.map((r) => ({
-    panel: panel(r), x: at(r.arm), series: name(r.arm), value: r.value, low: r.low, high: r.high, label: `${data.arms[r.arm].label} on ${r.task}: ${r.shown}` })) }, {
-    series, legend: legend(series), x_title: axis.name, y_title: "", columns: wide ? 3 : window.innerWidth > 760 ? 2 : 1, width: wide ? 270 : Math.min(320, window.innerWidth - 110),
-    format: rows[0].percent ? PERCENT : PLAIN, description: `${label} along ${axis.name}; the table below has the numbers` })].filter(Boolean);
 }
 
 function resultTable(results) {
@@ -231,93 +174,6 @@ function resultTable(results) {
   data.tasks.some((t) => t.metrics.length > 1) ? check("every metric", get("every") === "1", (on) => set({ every: on ? "1" : "" })) : null);
 }
 
-// What trials cost: a box and every trial as a point, and cost against score.
-function costs(results) {
-  const data = payload();
-  const known = data.metrics.filter((m) => m.cost);
-  if (!known.length) return [h("h2", {}, "Cost"), empty("Nobody knows what these trials cost: neither tokens nor seconds were recorded (an imported table has none).")];
-  const cost = known.some((m) => m.name === get("cost")) ? get("cost") : known.some((m) => m.name === "tokens") ? "tokens" : known[0].name;
-  const info = known.find((m) => m.name === cost);
-  const shown = arms();
-  const boxes = data.costs.filter((c) => c.measure === cost && shown.includes(c.arm));
-  const specs = tasks();
-  const places = [...new Set(boxes.map((c) => c.task))].filter((t) => t === EVERY || specs.includes(t)).sort((a, b) => a - b);
-  const task = places.includes(Number(get("of"))) && get("of") !== "" ? Number(get("of")) : places[0];
-  const here = boxes.filter((c) => c.task === task);
-  const title = `${info.label}${info.unit && info.unit !== info.label ? ` (${info.unit})` : ""}`;
-  const positive = here.every((c) => c.box.low > 0);
-  const log = get("scale") === "log" && positive;
-  const bar = h("div", { className: "row" },
-    choice("cost", known.map((m) => [m.name, m.label]), cost, (value) => set({ cost: value })),
-    choice("on", places.map((t) => [t, t === EVERY ? "all tasks" : data.tasks[t].spec]), task, (value) => set({ of: value })),
-    positive ? check("logarithmic", log, (on) => set({ scale: on ? "log" : "" })) : null,
-    h("span", { className: "soft" }, "per trial: box from quartile to quartile, whiskers within 1.5 of its width"));
-  const order = here.map((c) => data.arms[c.arm].label);
-  const strip = later(place(), "strip", {
-    rows: here.flatMap((c) => trialPoints(c.arm, task, cost, log)),
-    boxes: here.map((c) => ({ row: data.arms[c.arm].label, low: c.box.low, q1: c.box.q1, median: c.box.median, q3: c.box.q3, high: c.box.high, label: `${data.arms[c.arm].label}: median ${c.box.shown}, ${c.trials} trials` })),
-  }, { series: order, x_title: `${title} of a trial`, scale: log ? "log" : "linear", grid: !log, format: cost === "seconds" || cost === "cost" ? PLAIN : COUNT,
-    description: `${title} of every trial, by arm` });
-  const numbers = table([
-    { title: "arm", cell: (c) => armName(c.arm) },
-    { title: "questions", number: true, cell: (c) => c.n },
-    { title: "median", number: true, cell: (c) => c.median_shown },
-    { title: `${100 * get("level")} % interval`, number: true, cell: (c) => c.at[get("level")].median_shown },
-    { title: "mean ± SE", number: true, cell: (c) => c.mean_shown },
-    { title: "trials: median (quartiles)", number: true, cell: (c) => c.box.shown },
-  ], here, { caption: `${title} by arm` });
-  return [h("h2", {}, "Cost"), bar, strip, numbers, ...against(results, info, task, log)];
-}
-
-function trialPoints(arm, task, cost, log) {
-  const { trials, arms: all } = payload();
-  const found = [];
-  for (let i = 0; i < trials.id.length; i++) {
-    if (trials.arm[i] !== arm || (task !== EVERY && trials.task[i] !== task) || isFailed(i)) continue;
-    const value = cost === "tokens" ? sumKnown(measure("new", i), measure("cached", i), measure("generated", i)) : measure(cost, i);
-    if (value !== null && (!log || value > 0)) found.push(value);
-  }
-  // Every k-th of the ordered values: as many points as one can see, and the same ones each time.
-  found.sort((a, b) => a - b);
-  const step = Math.max(1, found.length / MOST_POINTS);
-  const points = [];
-  for (let k = 0; k < found.length; k += step) points.push({ row: all[arm].label, value: found[Math.floor(k)], jitter: ((Math.floor(k) * 0.618034) % 1) });
-  return points;
-}
-
-function sumKnown(...values) {
-  const known = values.filter((v) => v !== null);
-  return known.length ? known.reduce((a, b) => a + b, 0) : null;
-}
-
-function against(results, info, task, log) {
-  const data = payload();
-  const shown = arms();
-  const key = get("errors") + (get("shared") === "1" ? "|shared" : "");
-  const known = ((data.fronts[key] || {})[info.name] || {})[task];
-  if (!known) return [];
-  const spec = known.subject;
-  const level = get("level");
-  const rows = shown.map((arm) => {
-    const score = results.find((r) => r.arm === arm && r.task === spec && (r.primary || r.suite) && r.score !== null);
-    const cost = data.costs.find((c) => c.arm === arm && c.task === task && c.measure === info.name);
-    return score && cost && cost.mean !== null ? { arm, score, cost } : null;
-  }).filter(Boolean);
-  if (rows.length < 2) return [];
-  // Which arms beat which is in the payload; on the front are those that none of the shown ones beats.
-  const here = rows.map((r) => r.arm);
-  const front = rows.filter((r) => !(known.beaten[r.arm] || []).some((other) => here.includes(other))).sort((a, b) => a.cost.mean - b.cost.mean);
-  const series = rows.map((r) => data.arms[r.arm].label);
-  const chart = later(place(), "pareto", {
-    rows: rows.map((r) => ({ series: data.arms[r.arm].label, x: r.cost.mean, x_low: r.cost.at[level].low ?? r.cost.mean, x_high: r.cost.at[level].high ?? r.cost.mean,
-      y: r.score.score, y_low: r.score.low, y_high: r.score.high, label: `${data.arms[r.arm].label}: ${r.score.shown.score} for ${r.cost.mean_shown} ${info.label}` })),
-    front: front.map((r) => ({ x: r.cost.mean, y: r.score.score })),
-  }, { series, legend: legend(series), x_title: `${info.label} a question (mean)`, y_title: "score", format: isPercent(rows[0].score) ? PERCENT : PLAIN, x_format: info.name === "seconds" || info.name === "cost" ? PLAIN : COUNT,
-    scale: log ? "log" : "linear", grid: !log, labels: 70, description: `score against mean ${info.label}` });
-  return [h("h3", {}, `Score on ${spec} against cost`), h("div", { className: "soft", id: "front" }, "On the front (no arm is both better and cheaper): ", few(front.map((r) => data.arms[r.arm].label), 5), ". ",
-    "Points may lie there by luck; the intervals say how much."), chart];
-}
-
 // What trials did: how many of them took each path.
 function markers() {
   const data = payload();
@@ -333,7 +189,7 @@ function markers() {
   const name = markerName;
   const axis = axesAlong().find((a) => a.name === chosenAxis(axesAlong()));
   const chart = () => axis
-    ? along_axis(whole.map((c) => ({ task: name(c.measure), arm: c.arm, value: c.mean, low: c.at[level].low, high: c.at[level].high, percent: true, shown: `${c.mean_shown} %` })), "share of trials", axis, MOST_MARKERS)
+    ? alongAxis(whole.map((c) => ({ task: name(c.measure), arm: c.arm, value: c.mean, low: c.at[level].low, high: c.at[level].high, percent: true, shown: `${c.mean_shown} %` })), "share of trials", axis, MOST_MARKERS)
     : [later(place(), "dots", { rows: whole.map((c) => ({ row: name(c.measure), series: data.arms[c.arm].label, value: c.mean, low: c.at[level].low, high: c.at[level].high,
       label: `${data.arms[c.arm].label}, ${name(c.measure)}: ${c.mean_shown} %` })) },
     { series, legend: legend(series), x_title: "share of trials", format: PERCENT, zero: true, description: "Marker adoption by arm" })];

@@ -64,6 +64,13 @@ export function valueOf(trial, errors) {
   return errors === "zero" && metric.percent ? (metric.lower ? 1 : 0) : null;
 }
 
+// Whether a row of results is a share.
+export function isPercent(row) {
+  const task = data.tasks.find((t) => t.spec === row.task);
+  const metric = task && task.metrics.find((m) => m.name === row.metric);
+  return metric ? metric.percent : row.suite && !row.lower_is_better && !row.unit;
+}
+
 // A value of a metric as a person says it: a share in percent, other numbers as they are.
 export function shownValue(value, metric) {
   if (value === null || value === undefined) return "-";

@@ -161,7 +161,7 @@ function draw(result, found, problem, a, b, single) {
 }
 
 function show(value, task) {
-  return shownValue(value, primary(payload().tasks[task]));
+  return judged(value, primary(payload().tasks[task]));
 }
 
 function descriptive(found, single) {
@@ -228,9 +228,8 @@ function ranked(whole) {
   if (!output || !output.continuations || !request.continuations) return null;
   const best = Math.max(...output.continuations.map((c) => c.logprob));
   return table([
-    { title: "answers given", cell: ([words]) => words },
-    { title: "log-probability", number: true, cell: ([, one]) => h("span", { className: one.logprob === best ? "good" : null }, one.logprob.toFixed(2)) },
+    { title: "answers given", cell: ([words, one]) => (one.logprob === best ? h("b", {}, words, " (likeliest)") : words) },
+    { title: "log-probability", number: true, cell: ([, one]) => one.logprob.toFixed(2) },
     { title: "tokens", number: true, cell: ([, one]) => one.num_tokens },
-    { title: "", cell: ([, one]) => (one.logprob === best ? "likeliest" : null) },
   ], request.continuations.map((words, i) => [words, output.continuations[i]]), { caption: "Answers given, with log-probabilities" });
 }

@@ -40,6 +40,7 @@ function question(instance) {
   const shown = new Set(arms());
   const trials = [];
   for (let i = 0; i < data.trials.id.length; i++) if (data.trials.instance[i] === instance && shown.has(data.trials.arm[i])) trials.push(i);
+  trials.sort((a, b) => data.trials.arm[a] - data.trials.arm[b] || data.trials.epoch[a] - data.trials.epoch[b]);
   const prompt = h("div", {});
   const metric = primary(data.tasks[one.task]);
   if (trials.length) {
@@ -55,9 +56,15 @@ function question(instance) {
       { title: metric ? metric.name : "score", number: true, cell: (t) => (isFailed(t) || valueOf(t, "exclude") === null ? null : judged(valueOf(t, "exclude"), metric)) },
       { title: "status", cell: (t) => h("span", { className: status(t) === "ok" ? "" : "bad" }, status(t)) },
       { title: "taken as", cell: (t) => text(data.trials.answer[t]) },
-      { title: "output", always: true, cell: (t) => h("span", { style: { "white-space": "pre-wrap", "overflow-wrap": "anywhere" } }, (text(data.trials.output[t]) || text(data.trials.error[t]) || "").slice(0, 400)) },
+      { title: "output", cell: (t) => told(t) && h("span", { style: { "white-space": "pre-wrap", "overflow-wrap": "anywhere" } }, told(t)) },
       { title: "", cell: (t) => h("a", { href: fresh({ view: "trace", trial: data.trials.id[t] }), "aria-label": `trace of ${data.trials.id[t]}` }, "trace") },
     ], trials, { caption: "Answers of every arm" }), prompt];
+}
+
+// What a trial said, cut; why it failed, where it said nothing.
+function told(trial) {
+  const { trials } = payload();
+  return (text(trials.output[trial]) || text(trials.error[trial]) || "").slice(0, 400);
 }
 
 // What the question came with: images and sounds of the request, files of the instance.

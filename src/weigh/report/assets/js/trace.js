@@ -27,11 +27,12 @@ function find(prefix) {
   return found < 0 ? null : found;
 }
 
-// Without a wish: a failed trial, or else the one with the most tool calls.
+// Without a wish: the trial with the most tool calls, of equals that of the first question.
 function firstWorthwhile() {
   const { trials } = payload();
+  const calls = (i) => measure("tool_calls", i) || 0;
   let best = 0;
-  for (let i = 0; i < trials.id.length; i++) if ((measure("tool_calls", i) || 0) > (measure("tool_calls", best) || 0)) best = i;
+  for (let i = 1; i < trials.id.length; i++) if (calls(i) > calls(best) || (calls(i) === calls(best) && trials.instance[i] < trials.instance[best])) best = i;
   return best;
 }
 
@@ -74,11 +75,12 @@ function one(trial, beside) {
   const scores = Object.entries(data.scores).filter(([, values]) => values[trial] !== null && values[trial] !== undefined);
   const fact = (name, value) => (value === null || value === undefined ? null : h("div", {}, h("dt", {}, name), h("dd", {}, value)));
   const facts = h("dl", { className: "facts" }, fact("trial", trials.id[trial]), fact("status", h("span", { className: status(trial) === "ok" ? "" : "bad" }, status(trial))),
-    scores.map(([name, values]) => fact(name, scoreText(name, values[trial], data.tasks[trials.task[trial]]))), fact("seconds", measure("seconds", trial) === null ? null : measure("seconds", trial).toFixed(2)),
-    [["new", "new"], ["cached", "cached"], ["generated", "generated"], ["turns", "turns"], ["tool_calls", "tool calls"], ["tool_errors", "tool errors"], ["files_written", "files written"]].map(([name, label]) => fact(label, measure(name, trial))));
+    scores.filter(([name]) => !isMarker(name)).map(([name, values]) => fact(name, scoreText(name, values[trial], data.tasks[trials.task[trial]]))), fact("seconds", measure("seconds", trial) === null ? null : measure("seconds", trial).toFixed(2)),
+    [["new", "new"], ["cached", "cached"], ["generated", "generated"], ["turns", "turns"], ["tool_calls", "tool calls"], ["tool_errors", "tool errors"], ["files_written", "files written"]].map(([name, label]) => fact(label, measure(name, trial))),
+    fact("did not", scores.filter(([name, values]) => isMarker(name) && !values[trial]).map(([name]) => name.slice(7)).join(", ") || null));
   const body = h("div", { className: "trace" }, h("p", { className: "loading" }, "Opening the trace ..."));
   record(trial).then((whole) => {
-    if (whole) replace(body, timeline(whole, beside));
+    if (whole) replace(body, timeline(whole, beside, data.tasks[trials.task[trial]]));
     else replace(body, empty(data.traces === "none" ? "This report was written without traces (--traces none); what the index holds is above." : "This report holds the traces of failed trials only (--traces failed)."),
       h("pre", { className: "text" }, text(trials.output[trial]) || "(no text)"));
     const here = body.querySelector(".here");
@@ -88,25 +90,29 @@ function one(trial, beside) {
     text(trials.error[trial]) ? h("p", { className: "bad" }, text(trials.error[trial])) : null, body);
 }
 
+function isMarker(name) {
+  return name.startsWith("marker:");
+}
+
 // A score as a person says it: markers fired or did not, shares are right or wrong.
 function scoreText(name, value, task) {
-  if (name.startsWith("marker:")) return value ? "yes" : "no";
+  if (isMarker(name)) return value ? "yes" : "no";
   return judged(value, task.metrics.find((m) => m.scorer === name));
 }
 
-function timeline(whole, beside) {
+function timeline(whole, beside, task) {
   const steps = stepsOf(whole);
   const hits = hitsOf(whole);
   const raw = h("details", {}, h("summary", {}, "raw record"));
   raw.addEventListener("toggle", () => { if (raw.open && raw.children.length === 1) raw.append(h("pre", { className: "raw" }, JSON.stringify(whole, null, 1))); });
-  return [scoresOf(whole), hits.length ? h("p", {}, "Markers: ", hits.map((hit) => h("a", { className: "tag", href: link({ trial: whole.id, step: hit.step + 1 }) }, `${hit.name} (step ${hit.step + 1})`)).flatMap((t) => [t, " "])) : null,
+  return [scoresOf(whole, task), hits.length ? h("p", {}, "Markers: ", places(hits).map(([name, steps]) => h("span", { className: "tag" }, name, " in step ", steps.flatMap((step, i) => [i ? ", " : "", h("a", { href: link({ trial: whole.id, step }) }, step)]))).flatMap((t) => [t, " "])) : null,
     timeBar(steps), steps.length ? steps.map((step, i) => drawStep(whole, step, i, hits.filter((hit) => hit.step === i), beside)) : empty(whole.error ? `There are no steps: ${whole.error.kind}: ${whole.error.message}.` : whole.status === "ok" ? "Nobody recorded what happened: this score came without its trace (an imported table)." : "There are no steps: the trial ended before a request was made."),
     whole.trajectory && whole.trajectory.stop_reason ? h("p", {}, `It was ended: ${whole.trajectory.stop_reason}.`) : null, attempts(whole), raw];
 }
 
-function scoresOf(whole) {
+function scoresOf(whole, task) {
   const told = Object.entries(whole.scores || {}).filter(([name, s]) => !name.startsWith("marker:") && (s.explanation || s.error || s.answer !== undefined));
-  return told.length ? h("ul", { className: "notes" }, told.map(([name, s]) => h("li", {}, h("b", {}, name), s.value !== undefined ? ` ${s.value}` : "", s.answer !== undefined ? `, taken as: ${s.answer}` : "", s.explanation ? `, ${s.explanation}` : "", s.error ? `, failed: ${s.error.message}` : ""))) : null;
+  return told.length ? h("ul", { className: "notes" }, told.map(([name, s]) => h("li", {}, h("b", {}, name), s.value !== undefined ? ` ${scoreText(name, s.value, task)}` : "", s.answer !== undefined ? `, taken as: ${s.answer}` : "", s.explanation ? `, ${s.explanation}` : "", s.error ? `, failed: ${s.error.message}` : ""))) : null;
 }
 
 function hitsOf(whole) {
@@ -115,6 +121,13 @@ function hitsOf(whole) {
     if (name.startsWith("marker:")) for (const hit of (score.metadata || {}).hits || []) found.push({ ...hit, name: name.slice(7) });
   }
   return found;
+}
+
+// Each marker with the steps in which it fired.
+function places(hits) {
+  const found = new Map();
+  for (const { name, step } of hits) found.set(name, (found.get(name) || new Set()).add(step + 1));
+  return [...found].map(([name, steps]) => [name, [...steps]]);
 }
 
 // Where the time went: one piece a step, tools after the model.
@@ -147,9 +160,9 @@ function drawStep(whole, step, index, hits, beside) {
   const texts = (scope) => hits.filter((hit) => scope(hit)).map((hit) => hit);
   return h("article", { className: `step ${step.source}${failed ? " error" : ""}${here ? " here" : ""}`, "data-step": number },
     h("header", {}, h("span", { className: "who" }, h("a", { href: link({ trial: whole.id, step: number }) }, `${number}  ${step.source}`)), h("span", { className: "soft" }, facts.join(" · ")),
-      hits.map((hit) => h("span", { className: "tag", title: hit.scope }, hit.name)), copy),
+      places(hits).map(([name]) => h("span", { className: "tag" }, name)), copy),
     step.reasoning ? h("details", { open: true }, h("summary", { className: "soft" }, "reasoning"), h("pre", { className: "reasoning" }, step.reasoning)) : null,
-    step.message ? long(highlight(step.message, texts((hit) => hit.scope === "answer" || hit.call === undefined)), step) : null, media(step.parts),
+    step.message && step.message.trim() ? long(highlight(step.message.trimEnd(), texts((hit) => hit.scope === "answer" || hit.call === undefined)), step) : null, media(step.parts),
     step.continuations ? h("ul", {}, step.continuations.map((c) => h("li", {}, h("code", {}, c.text), ` ${c.logprob.toFixed(2)}`))) : null,
     (step.tool_calls || []).map((call, i) => {
       const seen = observations.find((o) => o.call_id === call.id);
@@ -172,7 +185,7 @@ function long(content, step) {
 function observation(seen, hits) {
   const exit = (seen.metadata || {}).exit_code;
   return h("div", {}, h("div", { className: "soft" }, [seen.is_error ? "error" : "result", seen.seconds !== undefined ? `${seen.seconds.toFixed(2)} s` : null, exit !== undefined ? `exit code ${exit}` : null].filter(Boolean).join(" · ")),
-    h("pre", { className: `observation${seen.is_error ? " error" : ""}` }, highlight(seen.content || "(nothing)", hits.filter((hit) => hit.scope === "results"))));
+    h("pre", { className: `observation${seen.is_error ? " error" : ""}` }, highlight((seen.content || "").trimEnd() || "(nothing)", hits.filter((hit) => hit.scope === "results"))));
 }
 
 function argumentsOf(call) {
