@@ -54,7 +54,8 @@ def test_eighteen_arms(many: Opened) -> None:
     drawn(many)
     page = many.go(view="overview")
     assert page.inner_text("main h2") == "Score by model", "along an axis, not eighteen arms one by one"
-    assert "1 arm has no number" in page.inner_text(".leaders")
+    assert "1 arm has no number" in page.text_content(".leaders")
+    assert page.inner_text("#lacking") == "2 of 72 planned trials were not run."
     page = many.go(view="compare")
     head = page.eval_on_selector_all(".matrix thead th", "all => all.map(th => th.innerText)")
     assert head == ["score", *map(str, range(1, 18))]  # of the suite: one arm has not done all of it

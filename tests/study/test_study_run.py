@@ -136,6 +136,21 @@ async def test_what_makes_a_cell_is_content_and_not_a_place(study: Path, library
     assert {n for n in changed if changed[n] != digests[0][n]} == {"greet.file"}
 
 
+async def test_a_run_remembers_what_its_tiers_gave_the_agent(study: Path, library: Path) -> None:
+    models = 'models: [{model: "openai/m::api_key=sk-abcdefgh12345678", name: small}]'
+    text = study.read_text()
+    made = text[: text.index("models:")] + models + "\n" + text[text.index("revisions:") :]
+    study.write_text(made.replace("[bare, skill]", "[bare, skill, notes]"))
+    about = (await plan_study(read_study(study))).request.study
+    bare, skill, notes = about["tiers"]
+    assert bare == {"name": "bare", "description": "installed, nothing else"}
+    assert [(s["name"], s["description"], s["body"]) for s in skill["skills"]] == [
+        ("greet", "Greets.", "Run `greet NAME`.")
+    ]
+    assert (notes["files"], notes["instructions"]) == (["NOTES.md"], "Read NOTES.md.")
+    assert "abcdefgh" not in str(about) and str(study.parent) not in str(about["file"])
+
+
 async def test_two_that_want_the_same_installation_share_it(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = await plan_study(read_study(study))
     recipe = plan.recipes[0]

@@ -8,11 +8,11 @@ from typing import Any
 
 from weigh.analyze.estimate import Estimate
 from weigh.analyze.spread import Spread
-from weigh.analyze.verdict import show_p
 from weigh.cli.table import Column, Format, render
 from weigh.cli.terminal import count
-from weigh.pipeline.compare_rows import percent, points, span
-from weigh.pipeline.study_results import ArmResult, Contrast, ModelVerdict, StudyResults
+from weigh.pipeline.compare_rows import percent, span
+from weigh.pipeline.study_results import ArmResult, Contrast, StudyResults
+from weigh.pipeline.study_rows import interaction_told, verdict_row
 
 AXES = ("model", "agent", "revision", "tier")
 WIDTH = 118
@@ -106,7 +106,7 @@ def _ever(made: StudyResults, marker: str) -> bool:
 def _contrast(contrast: Contrast, format: Format) -> list[str]:
     """What was compared: a line for each model, and whether the models differ."""
     head = f"{contrast.axis} {contrast.b} against {contrast.a}"
-    rows = [_verdict_row(verdict) for verdict in contrast.models]
+    rows = [verdict_row(verdict) for verdict in contrast.models]
     columns = [
         Column("model", "model"),
         Column("n", "n", str, True),
@@ -120,57 +120,12 @@ def _contrast(contrast: Contrast, format: Format) -> list[str]:
     ]
     kept = [c for c in columns if c.key in ("model", "verdict") or any(row[c.key] is not None for row in rows)]
     lines = [f"{head}", render(kept, rows, format)] if rows else [head]
-    if contrast.interaction is not None:
-        lines.append(textwrap.fill(_interaction(contrast), WIDTH, subsequent_indent="  "))
+    differ = interaction_told(contrast)
+    if differ is not None:
+        lines.append(textwrap.fill(differ, WIDTH, subsequent_indent="  "))
     if contrast.note:
         lines.append(textwrap.fill(contrast.note, WIDTH, subsequent_indent="  "))
     return lines
-
-
-def _verdict_row(one: ModelVerdict) -> dict[str, Any]:
-    suite = one.report.suites[0] if one.report.suites else None
-    made: Any = (suite.comparison if suite is not None else None) or one.report.rows[0].score
-    given: Any = suite.given if suite is not None else one.report.rows[0].given
-    ranged = given if given is not None and given.low is not None else made
-    return {
-        "model": one.model,
-        "n": str(made.n) if made is not None else None,
-        "a": percent(made.mean_a) if made is not None and made.mean_a is not None else None,
-        "b": percent(made.mean_b) if made is not None and made.mean_b is not None else None,
-        "difference": points(made.difference) if made is not None and made.difference is not None else None,
-        "interval": span(ranged.low, ranged.high, points) if ranged is not None else None,
-        "given": None if one.given is None else f"{one.given} (p = {show_p(given.p)})",
-        "verdict": one.verdict + (f" (p = {show_p(made.p)})" if made is not None and made.p is not None else ""),
-        "tokens": _tokens(one),
-    }
-
-
-def _tokens(one: ModelVerdict) -> str | None:
-    if one.tokens is None:
-        return None
-    row = one.tokens.total or one.tokens.rows[0]
-    if row.cost is None or row.cost.ratio is None:
-        return None
-    word = {"better": "fewer", "worse": "more"}.get(row.verdict, "cannot tell")
-    return f"x {row.cost.ratio:.2f}, {word}"
-
-
-def _interaction(contrast: Contrast) -> str:
-    made = contrast.interaction
-    assert made is not None
-    row = made.rows[-1]
-    axis = "sizes" if made.axis == "size" else f"{made.axis}s"
-    levels = f"{made.levels[0]} to {made.levels[-1]}"
-    if row.verdict == "withheld":
-        return f"whether the {axis} differ: no verdict, {row.withheld}"
-    p = f"{row.made.method}, p = {show_p(row.made.p)}"
-    if row.verdict == "grows":
-        return f"the {axis} differ: the effect grows from {levels} ({p})"
-    if row.verdict == "falls":
-        return f"the {axis} differ: the effect falls from {levels} ({p})"
-    if row.verdict == "differs":
-        return f"the {axis} differ ({p})"
-    return f"whether the {axis} differ: cannot tell ({p})"
 
 
 def _seconds(value: float) -> str:

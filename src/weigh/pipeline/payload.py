@@ -18,9 +18,17 @@ from weigh.pipeline.payload_costs import cost_rows, marker_names
 from weigh.pipeline.payload_fronts import front_rows
 from weigh.pipeline.payload_grid import ERRORS, LEVELS, Blocks, Grid, grid_of
 from weigh.pipeline.payload_interactions import interaction_blocks
-from weigh.pipeline.payload_numbers import matrix_blocks, metrics_of, pair_blocks, result_blocks, subgroup_fields
+from weigh.pipeline.payload_numbers import (
+    matrix_blocks,
+    metrics_of,
+    pair_blocks,
+    result_blocks,
+    shared_questions,
+    subgroup_fields,
+)
 from weigh.pipeline.payload_paths import path_blocks
 from weigh.pipeline.payload_runs import coverage_rows, host_names, marker_descriptions, run_rows, task_rows
+from weigh.pipeline.payload_study import study_block
 from weigh.pipeline.payload_trials import Chunk, Traces, collect_trials
 from weigh.pipeline.report_source import CachedDataset, Source, comparables, find_source, open_source, pairs_of
 from weigh.pipeline.results import arm_totals
@@ -91,6 +99,7 @@ def _build(
     results = result_blocks(data, source, totals, blocks, Grid(failed=failed))
     grid = grid_of(failed, wishes)
     prices = [m["name"] for m in metrics if m["cost"]]
+    coverage = coverage_rows(store, data, source)
     costs = cost_rows(data, source, specs, prices, markers)
     value = {
         "format": FORMAT,
@@ -124,7 +133,9 @@ def _build(
         "matrix": matrix_blocks(store, data, source, names, blocks, grid),
         "wishes": None if wishes is None else [msgspec.to_builtins(wish) for wish in wishes],
         "runs": run_rows(store, source),
-        "coverage": coverage_rows(store, data, source),
+        "coverage": coverage,
+        "study": study_block(store, data, source, coverage, blocks, grid),
+        "shared": shared_questions(data, source, coverage),
         "trials": trials.columns,
         "scores": trials.scores,
         "texts": trials.texts,

@@ -13,7 +13,7 @@ from weigh.pipeline.compare_rows import cells, flat_rows, percent, plain, points
 from weigh.pipeline.conclusion import conclude, is_proportion
 from weigh.pipeline.matrix import MatrixReport, MatrixRow, compare_many
 from weigh.pipeline.matrix_rows import matrix_rows
-from weigh.pipeline.payload_grid import Blocks, Grid, Lens
+from weigh.pipeline.payload_grid import LEVELS, Blocks, Grid, Lens
 from weigh.pipeline.report_source import CachedDataset, Comparable, Source
 from weigh.pipeline.result_rows import summary_rows
 from weigh.pipeline.results import Totals, arm_questions, summarize_run
@@ -74,6 +74,21 @@ def _shared(data: CachedDataset, source: Source, lens: Lens) -> dict[tuple[str, 
                 keys = set(own.keys.astype(str).tolist())
                 found[at] = found[at] & keys if at in found else keys
     return found
+
+
+def shared_questions(data: CachedDataset, source: Source, coverage: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How many questions every arm has a score for (by the tasks' first metrics), and why there is none."""
+    first = {join_spec(t.name, t.variant): t.metrics[0].name for run in source.runs for t in run.tasks if t.metrics}
+    kept = _shared(data, source, Lens(level=LEVELS[1], errors="exclude"))
+    n = sum(len(keys) for (spec, metric), keys in kept.items() if first.get(spec) == metric)
+    if n or len(source.members) < 2:
+        return {"n": n, "why": None}
+    ran = {entry["arm"] for entry in coverage if entry["done"]}
+    without = len(source.members) - len(ran)
+    why = f"no question has a score of all {len(source.members)} arms"
+    if without:
+        why += f"; {without} arm{'s have' if without > 1 else ' has'} no trial"
+    return {"n": 0, "why": why}
 
 
 def pair_blocks(
@@ -212,8 +227,16 @@ def _matrix_row(row: MatrixRow, at: Mapping[str, int], flat: Sequence[Mapping[st
             for name, n, mean in zip(made.names, made.counts, made.means, strict=True)
         ],
         "tiers": [[at[name] for name in tier] for tier in made.tiers],
+        "best": [at[name] for name in _best(made)],
         "pairs": [_matrix_pair(pair, at, one, two) for pair in flat],
     }
+
+
+def _best(made: Any) -> list[str]:
+    """The arms with the best mean: several where it is the same to the last digit, which leaves no first one."""
+    known = {name: mean for name, mean in zip(made.names, made.means, strict=True) if mean is not None}
+    first = made.tiers[0][0] if made.tiers and made.tiers[0] else None
+    return [] if first is None else [first, *(n for n, mean in known.items() if n != first and mean == known[first])]
 
 
 def _matrix_pair(pair: Mapping[str, Any], at: Mapping[str, int], one: Any, two: Any) -> dict[str, Any]:

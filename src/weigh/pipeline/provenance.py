@@ -41,11 +41,16 @@ def redact_command(argv: Sequence[str]) -> str:
             continue
         if word.startswith("-") and "=" not in word and names_a_secret(word):
             hide_next = True
-        word = re.sub(r"((?:key|token|secret|password)[\w\-]*=)([^,\s]+)", _hide, word, flags=re.IGNORECASE)
-        for pattern in _SHAPES:
-            word = pattern.sub(_hide_secret, word)
-        shown.append(_BEGINS.sub("***", word))
+        shown.append(_BEGINS.sub("***", redact_text(word)))
     return shlex.join(shown)
+
+
+def redact_text(text: str) -> str:
+    """A text with what looks like a secret in it replaced by `***`."""
+    text = re.sub(r"((?:key|token|secret|password)[\w\-]*=)([^,\s]+)", _hide, text, flags=re.IGNORECASE)
+    for pattern in _SHAPES:
+        text = pattern.sub(_hide_secret, text)
+    return text
 
 
 def _hide(match: re.Match[str]) -> str:

@@ -150,7 +150,7 @@ def summarize_run(
                 rows.append(row)
                 paired.setdefault((spec, metric.name), []).append(found)
                 by_arm.setdefault((arm.id, metric.name if index else ""), {})[spec] = row
-    rows = [_with_mde(row, paired) for row in rows]
+    rows = [_with_mde(row, paired, level) for row in rows]
     for suite in run.suites:
         rows += [_suite_row(run.id, arm.id, suite, by_arm.get((arm.id, ""), {}), level) for arm in run.arms]
     return Summary(run=run, rows=tuple(rows), errors=errors, level=level)
@@ -181,7 +181,7 @@ def _row(
         task=spec,
         metric=metric.name,
         estimate=number,
-        mde80=None if number is None else mde_unpaired_assumption(number),
+        mde80=None if number is None else mde_unpaired_assumption(number, alpha=_alpha(level)),
         epochs=int(np.bincount(found.epochs).argmax()) if found.n else 0,
         trials=found.trials,
         failed=dict(total.get("failed", {})),
@@ -195,7 +195,12 @@ def _row(
     )
 
 
-def _with_mde(row: Row, paired: Mapping[tuple[str, str], Sequence[Questions]]) -> Row:
+def _alpha(level: float) -> float:
+    """Of the test whose intervals have a level; rounded, so that 1 - 0.9 is 0.1."""
+    return round(1 - level, 10)
+
+
+def _with_mde(row: Row, paired: Mapping[tuple[str, str], Sequence[Questions]], level: float) -> Row:
     """With two arms in the run, the MDE is measured from their paired differences instead of assumed."""
     arms = paired[row.task, row.metric]
     if len(arms) != 2 or row.estimate is None:
@@ -205,7 +210,9 @@ def _with_mde(row: Row, paired: Mapping[tuple[str, str], Sequence[Questions]]) -
         return row
     difference = arms[1].values[second] - arms[0].values[first]
     spread = float(difference.std(ddof=1) / np.sqrt(difference.size))
-    measured = Mde(value=mde(spread), assumption=f"measured on {difference.size} paired questions of the two arms")
+    measured = Mde(
+        value=mde(spread, _alpha(level)), assumption=f"measured on {difference.size} paired questions of the two arms"
+    )
     return msgspec.structs.replace(row, mde80=measured)
 
 
@@ -237,7 +244,7 @@ def _suite_row(run: str, arm: str, suite: SuiteNode, rows: Mapping[str, Row], le
     return msgspec.structs.replace(
         blank,
         estimate=_within(number, bounds.pop() if len(bounds) == 1 else None),
-        mde80=mde_unpaired_assumption(number),
+        mde80=mde_unpaired_assumption(number, alpha=_alpha(level)),
         trials=sum(rows[s].trials for s in members),
         metric=suite.aggregation,
         lower_is_better=directions.pop(),

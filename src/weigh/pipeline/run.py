@@ -532,6 +532,7 @@ class Session:
                 "host_class": host_class(),
                 "cells": cells_by_task(self.prepared, asked.epochs),
                 "warnings": [*self.prepared.skipped, *self._warnings],
+                **({"study": asked.study} if asked.study else {}),
             },
             metrics={t.task.spec: t.info().metrics for t in self.prepared.tasks},
             markers={t.task.spec: t.markers for t in self.prepared.tasks if t.markers},

@@ -21,6 +21,7 @@ from weigh.execute.stop import StopSignal
 from weigh.pipeline.acting import together
 from weigh.pipeline.request import OnEvent, RunRequest, RunResult, Setting
 from weigh.pipeline.run import Session
+from weigh.pipeline.study_about import study_about
 from weigh.records.errors import DefinitionError, WeighError, suggest
 from weigh.records.run import Run
 from weigh.store.layout import Store
@@ -134,7 +135,9 @@ async def plan_study(study: Study, changes: StudyChanges | None = None) -> Study
         if wanted.axis == "revision":
             _check_values([revision.name for revision in revisions], wanted, index, where)
     settings, pairs, lacking = await _settings(study, profile, revisions, harnesses)
+    given = [(p.revision, p.tier, s.workspace) for p, s in zip(pairs, settings, strict=False)]
     request = _request(study, profile, settings, names, changes)
+    request = msgspec.structs.replace(request, study=study_about(study, profile, given))
     return StudyPlan(
         study=study,
         profile=profile,

@@ -148,11 +148,19 @@ def study_results(
     markers = {marker.name: marker for task in run.tasks for marker in task.markers}
     with open_dataset(store, [run.id]) as data:
         made = [_arm_result(data, run, arm, markers) for arm in arms]
-        wanted = compared or usual_contrasts(run)
-        contrasts = [c for w in wanted if (c := _contrast(store, data, run, arms, w, options)) is not None]
+        contrasts = study_contrasts(store, data, run, arms, compared, options)
     return StudyResults(
         run=run, arms=tuple(made), contrasts=tuple(contrasts), markers=markers, notes=tuple(_notes(run, made))
     )
+
+
+def study_contrasts(
+    store: Store, data: Dataset, run: Run, arms: Sequence[Arm], compared: Sequence[StudyCompare], options: Options
+) -> list[Contrast]:
+    """What a study compares, of some of its arms, from a data set that is open; models by size."""
+    by_size = sorted(arms, key=_size)
+    wanted = compared or usual_contrasts(run)
+    return [c for w in wanted if (c := _contrast(store, data, run, by_size, w, options)) is not None]
 
 
 def _notes(run: Run, arms: Sequence[ArmResult]) -> Iterator[str]:

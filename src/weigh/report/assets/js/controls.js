@@ -56,6 +56,11 @@ function axisBoxes(axis, now, count) {
   }));
 }
 
+// Planned trials that are not there.
+function lacking() {
+  return payload().coverage.reduce((n, c) => n + c.expected - c.done - Object.values(c.failed).reduce((a, b) => a + b, 0), 0);
+}
+
 export function drawControls(element, wanted) {
   const data = payload();
   const parts = {
@@ -64,8 +69,9 @@ export function drawControls(element, wanted) {
     level: () => choice("confidence", data.levels.map((l) => [l, `${100 * l} %`]), get("level"), (level) => set({ level })),
     errors: () => data.failed
       ? choice("failed trials", [["exclude", "left out"], ["zero", "count as 0"]], get("errors"), (errors) => set({ errors }))
-      : h("span", { className: "soft" }, "no trial failed"),
-    shared: () => data.arms.length > 1 ? check("only questions that all arms have", get("shared") === "1", (on) => set({ shared: on ? "1" : "" })) : null,
+      : h("span", { className: "soft" }, lacking() ? `no trial failed, ${lacking().toLocaleString("en")} missing` : "no trial failed"),
+    shared: () => data.arms.length < 2 ? null : data.shared.n ? check("only questions that all arms have", get("shared") === "1", (on) => set({ shared: on ? "1" : "" }))
+      : h("span", { className: "soft", id: "not-shared", title: "so there is no choice of only those" }, data.shared.why),
   };
   const made = wanted.map((name) => parts[name]()).filter(Boolean);
   replace(element, made);

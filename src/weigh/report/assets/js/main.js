@@ -10,7 +10,7 @@ import { overview } from "./overview.js";
 import { config, payload, setPayload, unpack } from "./payload.js";
 import { questions } from "./questions.js";
 import { runView, when } from "./run.js";
-import { fresh, get, start } from "./state.js";
+import { fresh, get, set, start } from "./state.js";
 import { tasksView } from "./tasks.js";
 import { trace } from "./trace.js";
 
@@ -90,6 +90,8 @@ function keys(event) {
 
 function show(value) {
   setPayload(value);
+  // A link may ask for the questions of all arms where there are none.
+  if (!value.shared.n && get("shared")) set({ shared: "" }, { quiet: true });
   document.getElementById("title").textContent = value.title;
   document.getElementById("made").textContent = `${value.trials.id.length.toLocaleString("en")} trials · ${when(value.made)}`;
 }

@@ -8,6 +8,7 @@ import { check, choice, empty, few, h, notes, plural, table } from "./dom.js";
 import { coming, isComing } from "./live.js";
 import { block, isPercent, payload } from "./payload.js";
 import { fresh, get, lens, set } from "./state.js";
+import { concluded, legendOfTiers } from "./study.js";
 
 const MOST_MARKERS = 12;
 const COST_NAMES = { seconds: "time (seconds)", new: "new tokens", cached: "cached tokens", generated: "generated tokens", model_seconds: "time in the model", tool_seconds: "time in tools" };
@@ -19,7 +20,8 @@ function markerName(scorer) {
 export function overview(main) {
   const data = payload();
   const results = block(data.results, lens() + (get("shared") === "1" ? "|shared" : "")) || [];
-  main.append(h("h1", {}, data.title), summary());
+  const study = data.study && arms().length > 2 ? concluded() : null;
+  main.append(h("h1", {}, data.title), ...(study || []), study ? h("details", { className: "more" }, h("summary", {}, "task by task: which arm leads"), summary()) : summary(), ...legendOfTiers());
   if (!results.length) return main.append(empty("Nothing was measured yet: the runs of this report have no tasks."));
   main.append(...measured(results), h("h2", {}, "Results"), resultTable(results));
   const more = [costs(results), markers()];
@@ -55,9 +57,10 @@ function summary() {
     const without = row.arms.length - scored.length ? ` ${plural(row.arms.length - scored.length, "arm")} ${row.arms.length - scored.length > 1 ? "have" : "has"} no number.` : "";
     const told = scored.length === 1 ? [`only ${data.arms[scored[0].arm].label} has a number.`]
       : new Set(scored.map((x) => x.score)).size === 1 ? [`all ${scored.length} arms score ${scored[0].score}${row.proportion ? " %" : ""}: the evidence cannot tell.`, without]
-        : !rest ? [`${first[0]} scores best, but no arm is separated from it: the evidence cannot tell.`, without]
-          : first.length > 1 ? [`${first[0]} scores best, ${plural(rest, "arm")} ${rest > 1 ? "are" : "is"} behind it; not separated from it: `, few(first.slice(1)), ".", without]
-            : [`${first[0]} leads, ahead of ${rest === 1 ? "the other" : `all ${rest} others`}.`, without];
+        : (row.best || []).length > 1 ? [few((row.best || []).map((i) => data.arms[i].label)), ` score best, all the same (${scored.find((x) => x.arm === row.best[0]).score}${row.proportion ? " %" : ""})`, rest ? `; ${plural(rest, "arm")} ${rest > 1 ? "are" : "is"} behind them.` : ": the evidence cannot tell.", without]
+          : !rest ? [`${first[0]} scores best, but no arm is separated from it: the evidence cannot tell.`, without]
+            : first.length > 1 ? [`${first[0]} scores best, ${plural(rest, "arm")} ${rest > 1 ? "are" : "is"} behind it; not separated from it: `, few(first.slice(1)), ".", without]
+              : [`${first[0]} leads, ahead of ${rest === 1 ? "the other" : `all ${rest} others`}.`, without];
     return h("span", {}, h("b", {}, row.task), ": ", told);
   });
   // Suites say most, so they come first.
