@@ -45,7 +45,7 @@ def fires(trajectory: Trajectory, **spec: Any) -> bool:
 @pytest.mark.parametrize(
     ("pattern", "scopes"),
     [
-        ("^transformers classify", {"commands"}),
+        ("^transformers classify", {"commands", "programs"}),
         ("IN-RESULT", {"results"}),
         ("IN-CODE", {"code", "calls"}),
         ("IN-FILES", {"files", "calls"}),

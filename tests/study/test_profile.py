@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
+from tests.score.trips import trip
 from tests.study.kit import git
+from weigh.define.decode import decode
 from weigh.define.prepared import instance_digest
 from weigh.define.skill import read_skill
 from weigh.define.study import StudyRevision
 from weigh.pipeline.prepare import with_built_in_markers
 from weigh.records.errors import DefinitionError
 from weigh.records.instance import Instance
+from weigh.records.marker import MarkerSpec
 from weigh.score.every import EveryScorer
+from weigh.score.markers import MarkerScorer
 from weigh.score.registry import scorer_by_name
 from weigh.study.installations import build
 from weigh.study.profile import Profile, load_profile, shipped_profiles
@@ -266,3 +270,42 @@ async def test_uv_builds_too(library: Path, tmp_path: Path) -> None:
     one = await build(made.recipe(first))
     await made.check(one)
     assert any(p.startswith("greet") for p in one.packages)
+
+
+@pytest.mark.parametrize(
+    ("line", "ran"),
+    [
+        ("mylib query x", True),
+        ("cd data && mylib", True),
+        ("cat a.csv | mylib - 'a | b'", True),
+        ("(mylib x); echo", True),
+        ("total=$(mylib sum x)", True),
+        ('echo "it is $(/opt/v/bin/mylib sum x)"', True),
+        ("echo `mylib x`", True),
+        ("diff <(mylib x) y", True),
+        ("MODE=1 sudo -u app env -u HOME A=b timeout -s KILL 5 .venv/bin/mylib x", True),
+        ("time mylib x || true", True),
+        ("for f in *.csv; do mylib $f; done", True),
+        ("if ! mylib x; then echo no; fi", True),
+        ("bash -lc 'cd a; mylib x'", True),
+        ("find . -name '*.csv' -exec mylib {} \\;", True),
+        ("ls *.csv | xargs -n 1 -I {} mylib {}", True),
+        ("mylib-tool x; mylib.py", False),
+        ("my-two x", True),
+        ("sudo apt-get install mylib", False),
+        ("pip install -q mylib", False),
+        ("which mylib; command -v mylib; man mylib", False),
+        ("echo mylib; grep -r mylib .", False),
+        ("echo 'use | mylib x' && echo \"; mylib\"", False),
+        ("cat > notes <<EOF\nmylib x\nEOF", False),
+        ("python -c 'x\nmylib y'", False),
+        ("echo $((mylib + 1))", False),
+    ],
+)
+def test_a_command_counts_where_it_is_run(line: str, ran: bool, tmp_path: Path) -> None:
+    made = profile(tmp_path, command=["mylib", "my-two"])
+    [cli] = [decode(m, MarkerSpec, "p") for m in made.markers() if m["name"] == "cli"]
+    assert cli.description == "ran one of the commands mylib, my-two"
+    hits = MarkerScorer(spec=cli).hits(trip(("bash", {"command": line}, "")))
+    assert bool(hits) is ran
+    assert all((hit.scope, hit.start) == ("programs", None) and hit.text in ("mylib", "my-two") for hit in hits)

@@ -13,12 +13,13 @@ PREFIX = "marker:"
 
 SCOPES: dict[str, str] = {
     "commands": "shell commands that were run",
+    "programs": "each program that a shell command runs, with its arguments, wherever in the line it is run",
     "code": "code written: contents of files written or edited, and inline code (python -c, here-documents)",
     "files": "paths of files read",
     "calls": "tool calls as attempted, unregistered ones included: the name, then the arguments as JSON",
     "results": "what tool calls gave back",
     "answer": "the final answer",
-    "any": "all of these",
+    "any": "all of these but `programs`",
 }
 """Where a pattern is looked for."""
 

@@ -13,8 +13,14 @@ import msgspec
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _REDIRECTION = re.compile(r"<<<|<<-|<<|<>|<&|<|>>|>\||>&|>")
 _KEYWORDS = frozenset({"if", "then", "else", "elif", "do", "while", "until", "!", "{"})
-_WRAPPERS = frozenset({"sudo", "time", "nohup", "exec", "command", "env", "nice", "xargs", "timeout"})
-"""Programs that run another one; their options, and numbers and durations, come before it."""
+_WRAPPERS = {
+    "sudo": "ugpCDhRrTt", "doas": "uC", "time": "fo", "nohup": "", "exec": "a", "command": "", "builtin": "",
+    "env": "uCS", "nice": "n", "ionice": "cnp", "setsid": "", "stdbuf": "ioe", "xargs": "adEILnPs", "timeout": "ks",
+}  # fmt: skip
+"""Programs that run another one, with the letters of their options that take an argument of their own; options, numbers
+and durations come before it."""
+_LOOK_UP = re.compile(r"-[pvV]*[vV][pvV]*")
+"""`command -v NAME` runs nothing."""
 _AMOUNT = re.compile(r"\d+(\.\d+)?[smhd]?")
 _SHELLS = frozenset({"bash", "sh", "zsh", "dash"})
 
@@ -67,11 +73,30 @@ def simple_commands(line: str) -> tuple[Simple, ...]:
     return tuple(found)
 
 
+def programs(line: str) -> tuple[Simple, ...]:
+    """Everything that a command line runs: its programs, also those within substitutions (`$(...)`, `<(...)`) and those
+    that `find -exec` starts."""
+    found: list[Simple] = []
+    reader = _Reader(line)
+    for one in reader.read():
+        found.append(one)
+        if one.program in _SHELLS:
+            inner = one.after("-c") or (one.heredoc if not one.operands else None)
+            found += programs(inner) if inner else ()
+        elif one.program == "find":
+            starts = [i for i, word in enumerate(one.words) if word in ("-exec", "-execdir", "-ok")]
+            found += [Simple(words=_bare(list(one.words[i + 1 :]))) for i in starts]
+    for inner in reader.substituted:
+        found += programs(inner)
+    return tuple(found)
+
+
 class _Reader:
     """Reads a line from left to right, once."""
 
     def __init__(self, text: str) -> None:
         self.text, self.at = text, 0
+        self.substituted: list[str] = []
         self.done: list[Simple] = []
         self.heredocs: list[tuple[int, str, bool]] = []
         self._begin()
@@ -129,7 +154,10 @@ class _Reader:
         elif char == '"':
             end = at + 1
             while end < len(text) and text[end] != '"':
-                end += 2 if text[end] == "\\" else 1
+                if text[end] == "`" or text.startswith("$(", end):
+                    end = self._substitution(end)
+                else:
+                    end += 2 if text[end] == "\\" else 1
             self._add(re.sub(r'\\(["\\$`\n])', lambda m: m[1].strip("\n"), text[at + 1 : end]))
             self.at = end + 1
         elif char == "\\":
@@ -142,17 +170,22 @@ class _Reader:
             self.at = end
 
     def _substitution(self, at: int) -> int:
-        """Where `$(...)` or a back-quoted command that begins here ends; one further for any other `$`."""
+        """Where `$(...)` or a back-quoted command that begins here ends (it is noted); one further for another `$`."""
         if self.text[at] == "`":
-            return self._find("`", at + 1) + 1
+            end = self._find("`", at + 1)
+            self.substituted.append(self.text[at + 1 : end])
+            return end + 1
         if not self.text.startswith("(", at + 1):
             return at + 1
-        depth = 0
-        for end in range(at + 1, len(self.text)):
-            depth += {"(": 1, ")": -1}.get(self.text[end], 0)
+        depth, end = 0, len(self.text)
+        for position in range(at + 1, len(self.text)):
+            depth += {"(": 1, ")": -1}.get(self.text[position], 0)
             if depth == 0:
-                return end + 1
-        return len(self.text)
+                end = position
+                break
+        if not self.text.startswith("((", at + 1):  # `$((1 + 2))` is a sum
+            self.substituted.append(self.text[at + 2 : end])
+        return end + 1
 
     def _redirect(self) -> None:
         text, at = self.text, self.at
@@ -221,9 +254,12 @@ def _bare(words: list[str]) -> tuple[str, ...]:
         if _ASSIGNMENT.match(rest[0]) or first in _KEYWORDS:
             rest = rest[1:]
         elif first in _WRAPPERS and len(rest) > 1:
-            rest = rest[1:]
+            if first == "command" and _LOOK_UP.fullmatch(rest[1]):
+                break
+            letters, rest = _WRAPPERS[first], rest[1:]
             while rest and (rest[0].startswith("-") or _ASSIGNMENT.match(rest[0]) or _AMOUNT.fullmatch(rest[0])):
-                rest = rest[1:]
+                takes = len(rest[0]) == 2 and rest[0][0] == "-" and rest[0][1] in letters
+                rest = rest[2:] if takes else rest[1:]
         elif rest[:2] in (["uv", "run"], ["poetry", "run"]) and len(rest) > 2:
             rest = rest[2:]
         else:

@@ -12,6 +12,7 @@ import msgspec
 
 from weigh.records.actions import Action as Action
 from weigh.records.actions import actions_of as actions_of
+from weigh.records.shell import programs
 from weigh.records.trajectory import Trajectory
 from weigh.score.extract import without_reasoning
 
@@ -45,11 +46,18 @@ def final_answer(trajectory: Trajectory) -> str:
 def pieces(trajectory: Trajectory, scope: str) -> Iterator[Piece]:
     """The texts of a scope, in order."""
     for action in actions_of(trajectory):
-        for kind, text in _texts(action):
+        for kind, text in _programs(action) if scope == "programs" else _texts(action):
             if text and scope in (kind, "any"):
                 yield Piece(scope=kind, text=text, step=action.step, call=action.call)
     if scope in ("answer", "any") and (answer := final_answer(trajectory)):
         yield Piece(scope="answer", text=answer, step=max(len(trajectory.steps) - 1, 0))
+
+
+def _programs(action: Action) -> Iterator[tuple[str, str]]:
+    """Each program that a command runs as a line: its name without the folder, then its arguments."""
+    for one in programs(action.text) if action.kind == "command" else ():
+        if one.words:
+            yield "programs", " ".join((one.program, *one.words[1:]))
 
 
 def _texts(action: Action) -> Iterator[tuple[str, str]]:

@@ -219,8 +219,11 @@ def _matches(pattern: re.Pattern[str], trajectory: Trajectory, scope: str) -> It
     for piece in pieces(trajectory, scope):
         for found in pattern.finditer(piece.text):
             if found[0]:
-                yield Hit(step=piece.step, call=piece.call, scope=piece.scope, text=found[0][:TEXT],
-                          start=found.start(), end=found.end())  # fmt: skip
+                # A program's line is no text of the trajectory, so it says nothing of where the match stands in one.
+                start, end = (None, None) if scope == "programs" else found.span()
+                yield Hit(
+                    step=piece.step, call=piece.call, scope=piece.scope, text=found[0][:TEXT], start=start, end=end
+                )
 
 
 def _told(said: object, spec: MarkerSpec, trajectory: Trajectory) -> Iterator[Hit]:

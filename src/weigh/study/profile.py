@@ -36,6 +36,9 @@ from weigh.study.tiers import BUILT_IN, TierContent, tier_content, why_not
 SHIPPED = "weigh.study.profiles"
 """The package with a folder for each profile that comes with weigh."""
 
+_NOT_ITS_OWN = ("python", "pip", "activate", "Activate", "__")
+"""How the names in an installation's `bin` begin that no package put there."""
+
 
 class Profile:
     """A library under study, by what its `spec` declares. Subclass it where that is not enough.
@@ -144,13 +147,13 @@ class Profile:
         Raises:
             CapabilityError: One of them is not there, with what is.
         """
-        module, command = self.declared.module, self.declared.command
+        module = self.declared.module
         revision = installation.revision[0]
         programs = Path(installation.path) / "bin"
-        if command is not None and not (programs / command).exists():
-            own = [
-                p.name for p in programs.iterdir() if not p.name.startswith(("python", "pip", "activate", "Activate"))
-            ]
+        for command in self.declared.commands:
+            if (programs / command).exists():
+                continue
+            own = [p.name for p in programs.iterdir() if not p.name.startswith(_NOT_ITS_OWN)]
             raise CapabilityError(
                 f"{self.name} {revision} installs no command {command!r}{suggest(command, own)} "
                 f"(it installs {', '.join(sorted(own)) or 'none'}); mend `command` in {self.file}"
@@ -248,10 +251,10 @@ def _marker(name: str, value: Any) -> dict[str, Any]:
 def _usual(spec: ProfileSpec) -> list[dict[str, Any]]:
     found = []
     if spec.command:
-        pattern = rf"(?:^|[\s;&|(`/]){_escaped(spec.command)}(?:\s|$)"
-        found.append(
-            {"name": "cli", "scope": "commands", "pattern": pattern, "description": f"ran the command {spec.command}"}
-        )
+        names = "|".join(_escaped(name) for name in spec.commands)
+        shown = ", ".join(spec.commands[:3]) + (" ..." if len(spec.commands) > 3 else "")
+        what = f"ran {'one of the commands' if len(spec.commands) > 1 else 'the command'} {shown}"
+        found.append({"name": "cli", "scope": "programs", "pattern": rf"\A(?:{names})(?!\S)", "description": what})
     if spec.module:
         pattern = rf"(?:^|[\s;\"'])(?:import|from)\s+{_escaped(spec.module)}\b"
         found.append(

@@ -115,7 +115,7 @@ class ProfileSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         repository: A git repository, its address or a folder; revisions are tags, commits and branches.
         subdirectory: The package's folder within the repository.
         module: The name it is imported by.
-        command: The command it installs, if any.
+        command: The command it installs, or a list of them, if any.
         install: How it is installed.
         network: What a trial can reach: `gateway` is nothing but the model; `open` is for a library that downloads.
         env: Variables set in every trial.
@@ -132,7 +132,7 @@ class ProfileSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     repository: str | None = None
     subdirectory: str | None = None
     module: str | None = None
-    command: str | None = None
+    command: str | tuple[str, ...] | None = None
     install: Install = Install()
     network: Network = "gateway"
     env: dict[str, str] = {}
@@ -141,6 +141,11 @@ class ProfileSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     skill: SkillSpec | None = None
     tasks: tuple[TaskEntry, ...] = ()
     markers: dict[str, Any] = {}
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands it installs."""
+        return (self.command,) if isinstance(self.command, str) else self.command or ()
 
 
 def read_profile(file: Path) -> ProfileSpec:
