@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from tests.agents.kit import DONE, AgentBench, bash, same_counts
 
@@ -45,7 +46,12 @@ def test_pi_is_driven_to_the_end(bench: AgentBench, pi: str) -> None:
 
 
 def test_what_failed_is_named_and_what_was_said_is_kept(bench: AgentBench, pi: str) -> None:
-    turns = {"provider": [bash("echo one"), "fail"], "empty": ["empty"], "fine": [DONE], "bug": ["bug"]}
+    turns: dict[str, list[Any]] = {
+        "provider": [bash("echo one"), "fail"],
+        "empty": ["empty"],
+        "fine": [DONE],
+        "bug": ["bug"],
+    }
     trials = bench.run(turns, overrides=("retries=0",))
     assert {k: t.status for k, t in trials.items()} == {
         "provider": "error", "empty": "empty", "fine": "ok", "bug": "error",

@@ -197,6 +197,7 @@ async def remove(path: Path) -> None:
     async with locked(path):
         # First the mark: a removal that is cut short must not leave something that passes for whole.
         (path / READY).unlink(missing_ok=True)
+        path.with_name(path.name + ".log").unlink(missing_ok=True)
         await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
 
 
