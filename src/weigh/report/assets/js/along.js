@@ -47,7 +47,7 @@ export function alongAxis(rows, label, axis, most = MOST_PANELS) {
   const wide = window.innerWidth > 1100;
   const cut = panels.length > drawn.length ? h("p", { className: "soft" }, `${drawn.length} of ${panels.length} panels are drawn; choose fewer tasks or arms above to see others.`) : null;
   return [cut, later(place(), "line", { rows: ordered.map((r) => ({
-    panel: panel(r), x: at(r.arm), series: name(r.arm), value: r.value, low: r.low, high: r.high, label: `${data.arms[r.arm].label} on ${r.task}: ${r.shown}` })) }, {
+    panel: panel(r), x: at(r.arm), series: name(r.arm), value: r.value, low: r.low, high: r.high, href: r.href, label: `${data.arms[r.arm].label} on ${r.task}: ${r.shown}` })) }, {
     series, legend: legend(series), x_title: axis.name, y_title: "", columns: wide ? 3 : window.innerWidth > 760 ? 2 : 1, width: wide ? 270 : Math.min(320, window.innerWidth - 110),
     format: rows[0].percent ? PERCENT : PLAIN, description: `${label} along ${axis.name}; the table below has the numbers` })].filter(Boolean);
 }

@@ -71,9 +71,10 @@ export function draw(element, name, tables, values) {
   const width = values.width || Math.max(180, Math.min(680, room) - (values.labels || 190));
   const made = window.vegaLite.compile(specification(name, tables, { ...values, width })).spec;
   const view = new window.vega.View(window.vega.parse(made, null, { ast: true }), {
-    renderer: "svg", expr: window.vega.expressionInterpreter, container: element, hover: false,
+    renderer: "svg", expr: window.vega.expressionInterpreter, container: element, hover: false, tooltip: () => {},
   });
   drawn.push(view);
+  pointing(view, element);
   element.setAttribute("role", "img");
   element.setAttribute("aria-label", values.description);
   view.runAsync().then(() => {
@@ -86,6 +87,31 @@ export function draw(element, name, tables, values) {
   });
 }
 
+// A mark that has a `label` says it where the pointer is; one that has an `href` leads there.
+function pointing(view, element) {
+  const datum = (item) => (item && item.datum && item.datum.label ? item.datum : null);
+  view.addEventListener("mousemove", (event, item) => {
+    const found = datum(item);
+    if (!found) return tip(null);
+    element.style.cursor = found.href ? "pointer" : "";
+    tip(event, `${found.label}${found.href ? "\n(click for the trials)" : ""}`);
+  });
+  element.addEventListener("mouseleave", () => tip(null));
+  view.addEventListener("click", (_, item) => {
+    const found = datum(item);
+    if (found && found.href) location.hash = found.href;
+  });
+}
+
+function tip(event, told = "") {
+  const box = document.getElementById("tip") || document.body.appendChild(Object.assign(document.createElement("div"), { id: "tip" }));
+  box.hidden = !event;
+  if (!event) return;
+  box.textContent = told;
+  box.style.left = `${Math.max(4, Math.min(event.clientX + 14, window.innerWidth - box.offsetWidth - 8))}px`;
+  box.style.top = `${event.clientY + 18 + box.offsetHeight > window.innerHeight ? event.clientY - box.offsetHeight - 10 : event.clientY + 18}px`;
+}
+
 export function librariesLoaded() {
   const todo = ready;
   ready = [];
@@ -93,6 +119,7 @@ export function librariesLoaded() {
 }
 
 export function forget() {
+  tip(null);
   for (const view of drawn) view.finalize();
   drawn = [];
   ready = [];

@@ -21,19 +21,44 @@ export function armName(arm) {
   return h("span", { className: "arm" }, swatch(arm), payload().arms[arm].label);
 }
 
+// The list that is open: no part of what is shown, so the address does not have it.
+let openList = "";
+
+export function closeList() {
+  const list = document.querySelector("details.choose[open]");
+  openList = "";
+  if (list) list.open = false;
+  return list;
+}
+
+// A press anywhere else closes the list.
+export function listenToLists() {
+  document.addEventListener("pointerdown", (event) => {
+    if (openList && !event.target.closest("details.choose[open]")) closeList();
+  });
+}
+
+function choose(name, count, next) {
+  const places = [...new Set(next)].sort((a, b) => a - b);
+  set({ [name]: places.length === count || !places.length ? "" : places.join(".") });
+}
+
 function several(title, name, labels, colours) {
   const now = chosen(name, labels.length);
   if (labels.length < 2) return null;
-  const boxes = labels.map((label, i) => check(h("span", {}, colours ? swatch(i) : null, label), now.includes(i), (on) => {
-    const next = on ? [...now, i].sort((a, b) => a - b) : now.filter((k) => k !== i);
-    set({ [name]: next.length === labels.length || !next.length ? "" : next.join("."), open: name });
-  }));
+  const boxes = labels.map((label, i) => h("div", { className: "one" },
+    check(h("span", {}, colours ? swatch(i) : null, label), now.includes(i), (on) => choose(name, labels.length, on ? [...now, i] : now.filter((k) => k !== i))),
+    only(label, () => choose(name, labels.length, [i]))));
   const byAxis = name === "arms" ? distinct(payload().axes).filter((a) => a.values.length < labels.length).map((a) => axisBoxes(a, now, labels.length)) : [];
-  return h("details", { className: "choose", open: get("open") === name, ontoggle: (event) => {
-    if (!event.target.open && get("open") === name) set({ open: "" }, { quiet: true });
+  return h("details", { className: "choose", open: openList === name, ontoggle: (event) => {
+    const list = event.target;
+    if (!list.isConnected) return;
+    if (!list.open) { if (openList === name) openList = ""; return; }
+    openList = name;
+    for (const other of document.querySelectorAll("details.choose[open]")) if (other !== list) other.open = false;
   } },
   h("summary", {}, `${title}: ${now.length === labels.length ? "all" : `${now.length} of ${labels.length}`}`),
-  h("div", {}, byAxis, byAxis.length ? h("b", {}, title) : null, boxes, h("button", { type: "button", onclick: () => set({ [name]: "", open: "" }) }, "All of them")));
+  h("div", { className: "shaded" }, byAxis, h("div", { className: "one" }, h("b", {}, title), h("button", { type: "button", className: "only", onclick: () => set({ [name]: "" }) }, "all of them")), boxes));
 }
 
 // Axes that split the arms in different ways: of a model and its size the first.
@@ -42,17 +67,18 @@ export function distinct(axes) {
   return axes.filter((axis, i) => axes.findIndex((other) => split(other) === split(axis)) === i);
 }
 
-// All arms of one tier, revision, model ... at once.
+function only(label, change) {
+  return h("button", { type: "button", className: "only", "aria-label": `only ${label}`, onclick: change }, "only");
+}
+
+// All arms of one tier, revision, model ... at once. `only` twice narrows: one model, then of that one tier.
 function axisBoxes(axis, now, count) {
   return h("fieldset", {}, h("legend", {}, axis.name), axis.values.map((value, place) => {
     const own = axis.arms[place];
     const shown = own.filter((i) => now.includes(i));
-    const box = check(value, shown.length === own.length, (on) => {
-      const next = (on ? [...new Set([...now, ...own])] : now.filter((i) => !own.includes(i))).sort((a, b) => a - b);
-      set({ arms: next.length === count || !next.length ? "" : next.join("."), open: "arms" });
-    });
+    const box = check(value, shown.length === own.length, (on) => choose("arms", count, on ? [...now, ...own] : now.filter((i) => !own.includes(i))));
     box.querySelector("input").indeterminate = shown.length > 0 && shown.length < own.length;
-    return box;
+    return h("span", { className: "one" }, box, only(`${axis.name} ${value}`, () => choose("arms", count, shown.length && shown.length < now.length ? shown : own)));
   }));
 }
 
@@ -74,5 +100,9 @@ export function drawControls(element, wanted) {
       : h("span", { className: "soft", id: "not-shared", title: "so there is no choice of only those" }, data.shared.why),
   };
   const made = wanted.map((name) => parts[name]()).filter(Boolean);
+  const list = element.querySelector("details.choose[open] > div");
+  const scrolled = list ? list.scrollTop : 0;
   replace(element, made);
+  const again = element.querySelector("details.choose[open] > div");
+  if (again) again.scrollTop = scrolled;
 }

@@ -4,7 +4,8 @@ import { armName, arms, tasks } from "./controls.js";
 import { COUNT, PERCENT, PLAIN, later, legend, place } from "./chart.js";
 import { check, choice, empty, few, h, table } from "./dom.js";
 import { isFailed, isPercent, measure, payload } from "./payload.js";
-import { get, set } from "./state.js";
+import { fresh, get, set } from "./state.js";
+import { to, trialsOf } from "./trials.js";
 
 export const EVERY = -1;
 const MOST_POINTS = 160;
@@ -37,28 +38,32 @@ export function costs(results) {
     description: `${title} of every trial, by arm` });
   const numbers = table([
     { title: "arm", cell: (c) => armName(c.arm) },
-    { title: "questions", number: true, cell: (c) => c.n },
+    { title: "questions", number: true, cell: (c) => to(c.n, { arm: c.arm, task: task === EVERY ? "" : data.tasks[task].spec }) },
     { title: "median", number: true, cell: (c) => c.median_shown },
     { title: `${100 * get("level")} % interval`, number: true, cell: (c) => c.at[get("level")].median_shown },
     { title: "mean ± SE", number: true, cell: (c) => c.mean_shown },
     { title: "trials: median (quartiles)", number: true, cell: (c) => c.box.shown },
-  ], here, { caption: `${title} by arm` });
+  ], here, { caption: `${title} by arm`, sortable: true });
   return [h("h2", {}, "Cost"), bar, strip, numbers, ...against(results, info, task, log)];
 }
 
 function trialPoints(arm, task, cost, log) {
-  const { trials, arms: all } = payload();
+  const { trials, instances, arms: all } = payload();
   const found = [];
   for (let i = 0; i < trials.id.length; i++) {
     if (trials.arm[i] !== arm || (task !== EVERY && trials.task[i] !== task) || isFailed(i)) continue;
     const value = cost === "tokens" ? sumKnown(measure("new", i), measure("cached", i), measure("generated", i)) : measure(cost, i);
-    if (value !== null && (!log || value > 0)) found.push(value);
+    if (value !== null && (!log || value > 0)) found.push([value, i]);
   }
   // Every k-th of the ordered values: as many points as one can see, and the same ones each time.
-  found.sort((a, b) => a - b);
+  found.sort((a, b) => a[0] - b[0]);
   const step = Math.max(1, found.length / MOST_POINTS);
   const points = [];
-  for (let k = 0; k < found.length; k += step) points.push({ row: all[arm].label, value: found[Math.floor(k)], jitter: ((Math.floor(k) * 0.618034) % 1) });
+  for (let k = 0; k < found.length; k += step) {
+    const [value, trial] = found[Math.floor(k)];
+    points.push({ row: all[arm].label, value, jitter: ((Math.floor(k) * 0.618034) % 1), href: fresh({ view: "trace", trial: trials.id[trial] }),
+      label: `${Number(value.toPrecision(4)).toLocaleString("en")} ${cost}: ${all[arm].label} on ${instances[trials.instance[trial]].id}` });
+  }
   return points;
 }
 
@@ -87,7 +92,7 @@ function against(results, info, task, log) {
   const series = rows.map((r) => data.arms[r.arm].label);
   const chart = later(place(), "pareto", {
     rows: rows.map((r) => ({ series: data.arms[r.arm].label, x: r.cost.mean, x_low: r.cost.at[level].low ?? r.cost.mean, x_high: r.cost.at[level].high ?? r.cost.mean,
-      y: r.score.score, y_low: r.score.low, y_high: r.score.high, label: `${data.arms[r.arm].label}: ${r.score.shown.score} for ${r.cost.mean_shown} ${info.label}` })),
+      y: r.score.score, y_low: r.score.low, y_high: r.score.high, href: trialsOf({ arm: r.arm, task: r.score.task }), label: `${data.arms[r.arm].label}: ${r.score.shown.score} for ${r.cost.mean_shown} ${info.label}` })),
     front: front.map((r) => ({ x: r.cost.mean, y: r.score.score })),
   }, { series, legend: legend(series), x_title: `${info.label} a question (mean)`, y_title: "score", format: isPercent(rows[0].score) ? PERCENT : PLAIN, x_format: info.name === "seconds" || info.name === "cost" ? PLAIN : COUNT,
     scale: log ? "log" : "linear", grid: !log, labels: 70, description: `score against mean ${info.label}` });

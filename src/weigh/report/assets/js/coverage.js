@@ -3,7 +3,7 @@
 import { arms, swatch, tasks } from "./controls.js";
 import { empty, few, h, notes, plural } from "./dom.js";
 import { payload } from "./payload.js";
-import { fresh } from "./state.js";
+import { to, trialsOf } from "./trials.js";
 
 const MANY = 6;
 
@@ -25,7 +25,7 @@ export function coverage(main) {
   if (reasons.length) {
     main.append(h("h2", {}, "What is missing, and why"), h("div", { id: "missing" }, notes(reasons.map(({ tasks: own, why, arms: of }) => h("span", {}, few(own), `: ${why} `, h("span", { className: "soft" }, "(", of.length === shown.length && of.length > 1 ? "every arm" : few(of.map((i) => data.arms[i].label)), ")"))), 10)));
   }
-  if (failed) main.append(h("p", {}, h("a", { href: fresh({ view: "questions", show: "failed" }) }, "The questions with failed trials")));
+  if (failed) main.append(h("p", {}, h("a", { href: trialsOf({ show: "failed" }) }, "The questions with trials that failed or gave no answer")));
 }
 
 // The map; many arms go down the page, where there is room for their names.
@@ -65,5 +65,7 @@ function cell(c) {
   const failed = sum(c.failed);
   const kind = failed ? "fails" : c.done < c.expected ? "part" : "full";
   const without = sum(c.outcomes);
-  return h("span", { className: `box ${kind}`, title: c.why }, `${c.done} / ${c.expected}`, failed ? h("span", { className: "bad" }, ` · ${failed} failed`) : "", without ? h("span", { className: "soft" }, ` · ${without} no answer`) : "");
+  const wanted = { arm: c.arm, task: c.task };
+  return h("span", { className: `box ${kind}`, title: c.why }, c.done ? to(`${c.done} / ${c.expected}`, wanted) : `${c.done} / ${c.expected}`,
+    failed ? h("span", { className: "bad" }, " · ", to(`${failed} failed`, { ...wanted, show: "failed" })) : "", without ? h("span", { className: "soft" }, " · ", to(`${without} no answer`, { ...wanted, show: "failed" })) : "");
 }

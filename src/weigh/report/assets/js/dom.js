@@ -37,17 +37,52 @@ export function check(label, checked, change) {
   return h("label", {}, input, label);
 }
 
-// Columns are {title, number, cell(row)}; `head` makes the first column the row's heading.
-export function table(columns, rows, { className = "", rowClass = () => null, caption = null } = {}) {
+// How a table was sorted by its reader, by its caption: it stays so when the view is drawn anew.
+const orders = new Map();
+
+// Columns are {title, number, cell(row)}. `sortable` makes a header sort by its column: once, the other way, as it was.
+export function table(columns, rows, options = {}) {
+  const { className = "", rowClass = () => null, caption = null, sortable = false } = options;
   const shown = columns.filter((c) => c && (c.always || rows.some((row) => !isBlank(c.cell(row)))));
-  return h("div", { className: "scroll", tabindex: 0, role: "group", "aria-label": caption || "Table" },
+  const [title, way] = (sortable && orders.get(caption)) || [null, 0];
+  const by = shown.find((c) => c.title === title);
+  const ordered = by ? sorted(rows, by, way) : rows;
+  const box = h("div", { className: "scroll", tabindex: 0, role: "group", "aria-label": caption || "Table" },
     h("table", { className },
-      h("thead", {}, h("tr", {}, shown.map((c) => h("th", { className: c.number ? "n" : null, scope: "col", title: c.about }, c.title)))),
-      h("tbody", {}, rows.map((row) => h("tr", { className: rowClass(row) }, shown.map((c, i) => {
+      h("thead", {}, h("tr", {}, shown.map((c) => h("th", { className: c.number ? "n" : null, scope: "col", title: c.about, "aria-sort": c === by ? (way > 0 ? "ascending" : "descending") : null }, sortable && c.title ? header(c) : c.title)))),
+      h("tbody", {}, ordered.map((row) => h("tr", { className: rowClass(row) }, shown.map((c, i) => {
         const cell = c.cell(row);
         const props = { className: (c.number ? "n " : "") + (c.className || "") };
         return i === 0 ? h("th", { ...props, scope: "row" }, isBlank(cell) ? "-" : cell) : h("td", props, isBlank(cell) ? "-" : cell);
       }))))));
+
+  function header(c) {
+    const mark = c !== by ? "" : way > 0 ? " ▲" : " ▼";
+    return h("button", { type: "button", className: "sort", onclick: () => {
+      // Of numbers the largest come first.
+      const first = c.number ? -1 : 1;
+      if (c !== by) orders.set(caption, [c.title, first]);
+      else if (way === first) orders.set(caption, [c.title, -first]);
+      else orders.delete(caption);
+      const again = table(columns, rows, options);
+      box.replaceWith(again);
+      [...again.querySelectorAll("button.sort")].find((b) => b.dataset.title === c.title).focus();
+    }, "data-title": c.title }, c.title, h("span", { "aria-hidden": "true" }, mark));
+  }
+  return box;
+}
+
+function sorted(rows, column, way) {
+  const keys = new Map(rows.map((row) => {
+    const cell = column.cell(row);
+    const told = isBlank(cell) ? "-" : cell instanceof Node ? cell.textContent : String(cell);
+    return [row, !column.number ? told : told === "-" ? null : Number.parseFloat(told.replace(/,/g, ""))];
+  }));
+  return [...rows].sort((x, y) => {
+    const [a, b] = [keys.get(x), keys.get(y)];
+    if (a === null || b === null) return (a === null) - (b === null);
+    return way * (column.number ? a - b : a.localeCompare(b, "en", { numeric: true }));
+  });
 }
 
 function isBlank(value) {

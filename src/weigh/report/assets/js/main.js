@@ -1,10 +1,11 @@
 // The page: opens the payload, draws the chosen view, listens to keys.
 
 import { compare } from "./compare.js";
-import { drawControls } from "./controls.js";
+import { closeList, drawControls, listenToLists } from "./controls.js";
 import { forget, isDark, librariesLoaded } from "./chart.js";
 import { coverage } from "./coverage.js";
 import { h, replace } from "./dom.js";
+import { showKeys } from "./keys.js";
 import { ask, follow, latest } from "./live.js";
 import { overview } from "./overview.js";
 import { config, payload, setPayload, unpack } from "./payload.js";
@@ -17,7 +18,7 @@ import { trace } from "./trace.js";
 const VIEWS = [
   ["overview", "Overview", overview, ["arms", "tasks", "level", "errors", "shared"]],
   ["compare", "Compare", compare, ["arms", "level", "errors", "shared"]],
-  ["questions", "Questions", questions, ["tasks", "errors"]],
+  ["questions", "Questions", questions, () => (get("a") === "all" ? ["arms", "tasks", "errors"] : ["tasks", "errors"])],
   ["trace", "Trace", trace, []],
   ["coverage", "Coverage", coverage, ["arms", "tasks"]],
   ["tasks", "Tasks", tasksView, ["arms"]],
@@ -28,7 +29,9 @@ let focused = "";
 // What tells an element from others of its kind, so that focus survives when the view is drawn anew.
 function keyOf(element) {
   const label = element.closest("label");
-  return [element.tagName, element.id, element.getAttribute("aria-label"), label ? label.textContent.slice(0, 40) : element.tagName === "SELECT" ? "" : element.textContent.slice(0, 80)].join("|");
+  // Without the options of a select: those may change with what is chosen.
+  const own = label ? [...label.childNodes].filter((n) => n.nodeName !== "SELECT").map((n) => n.textContent).join("") : "";
+  return [element.tagName, element.id, element.getAttribute("aria-label"), label ? own : element.tagName === "SELECT" ? "" : element.textContent.slice(0, 80)].join("|");
 }
 
 function sameKind(element) {
@@ -55,8 +58,11 @@ function draw() {
   const back = remember();
   forget();
   window.weighQuestions = window.weighTrace = window.weighTasks = null;
-  replace(document.getElementById("views"), VIEWS.map(([key, label], i) => h("a", { href: fresh({ view: key, a: get("a"), b: get("b") }), "aria-current": key === name ? "page" : null, title: `key ${i + 1}` }, label)));
-  drawControls(document.getElementById("controls"), controls);
+  replace(document.getElementById("views"), VIEWS.map(([key, label], i) => h("a", { href: fresh({ view: key, a: get("a"), b: get("b") }), "aria-current": key === name ? "page" : null, "data-key": i + 1, "aria-keyshortcuts": i + 1 }, label)));
+  const current = document.querySelector("#views [aria-current]");
+  // Of the tabs alone, and not of the page: on a phone they do not fit beside each other.
+  current.parentElement.scrollLeft = current.offsetLeft - (current.parentElement.clientWidth - current.offsetWidth) / 2;
+  drawControls(document.getElementById("controls"), typeof controls === "function" ? controls() : controls);
   replace(main);
   view(main);
   document.title = `${title} · ${payload().title}`;
@@ -75,9 +81,15 @@ function theme(next) {
 
 function keys(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
+  if (event.target.closest("dialog")) return;
+  if (event.key === "Escape") {
+    const list = closeList();
+    if (list) return list.querySelector("summary").focus();
+  }
+  const typing = event.target.matches("select, textarea, input:not([type='checkbox'])");
   if (event.key === "Escape" && typing) return event.target.blur();
   if (typing) return;
+  if (event.key === "?") return showKeys();
   const number = Number(event.key);
   if (number >= 1 && number <= VIEWS.length) { location.hash = fresh({ view: VIEWS[number - 1][0], a: get("a"), b: get("b") }); return event.preventDefault(); }
   const by = event.key === "j" || event.key === "n" ? 1 : event.key === "k" || event.key === "p" ? -1 : 0;
@@ -101,7 +113,9 @@ async function open() {
   try { remembered = localStorage.getItem("weigh-theme"); } catch { remembered = null; }
   theme(remembered || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
   document.getElementById("theme").addEventListener("click", () => { theme(isDark() ? "light" : "dark"); draw(); });
+  document.getElementById("help").addEventListener("click", showKeys);
   document.addEventListener("keydown", keys);
+  listenToLists();
   const live = config().live;
   start(() => { if (payload()) draw(); });
   show(live ? await latest(live) : await unpack(document.getElementById("payload").textContent));

@@ -9,6 +9,7 @@ import { coming, isComing } from "./live.js";
 import { block, isPercent, payload } from "./payload.js";
 import { fresh, get, lens, set } from "./state.js";
 import { concluded, legendOfTiers } from "./study.js";
+import { countsOf, to, trialsOf } from "./trials.js";
 
 const MOST_MARKERS = 12;
 const COST_NAMES = { seconds: "time (seconds)", new: "new tokens", cached: "cached tokens", generated: "generated tokens", model_seconds: "time in the model", tool_seconds: "time in tools" };
@@ -90,7 +91,7 @@ function points(wanted, results) {
   const name = rest.join(":");
   if (kind === "score" || kind === "metric") {
     return results.filter((r) => (kind === "score" ? r.primary || r.suite : r.metric === name) && r.score !== null)
-      .map((r) => ({ task: r.task, arm: r.arm, value: r.score, low: r.low, high: r.high, percent: isPercent(r), lower: r.lower_is_better, suite: r.suite,
+      .map((r) => ({ task: r.task, arm: r.arm, href: trialsOf({ arm: r.arm, task: r.task }), value: r.score, low: r.low, high: r.high, percent: isPercent(r), lower: r.lower_is_better, suite: r.suite,
         shown: `${r.shown.score}${r.shown.interval ? `, ${r.shown.interval}` : ""} (n ${r.n})` }));
   }
   const level = get("level");
@@ -99,7 +100,8 @@ function points(wanted, results) {
       const at = c.at[level];
       const proportion = c.median === undefined;
       const median = kind === "median";
-      return { task: c.task === EVERY ? "all tasks" : data.tasks[c.task].spec, arm: c.arm, value: median ? c.median : c.mean, suite: c.task === EVERY,
+      const spec = c.task === EVERY ? "all tasks" : data.tasks[c.task].spec;
+      return { task: spec, arm: c.arm, href: trialsOf({ arm: c.arm, task: spec, marker: data.markers.includes(name) ? name : "" }), value: median ? c.median : c.mean, suite: c.task === EVERY,
         low: median ? at.median_low ?? null : at.low, high: median ? at.median_high ?? null : at.high, percent: proportion, lower: !data.markers.includes(name),
         shown: `${median ? c.median_shown : c.mean_shown}${(median ? at.median_shown : at.shown) ? `, ${median ? at.median_shown : at.shown}` : ""} (n ${c.n})` };
     });
@@ -134,7 +136,7 @@ function dots(rows, label) {
   const order = [...new Set(rows.map((r) => r.task))].sort((a, b) => (rows.find((r) => r.task === a).suite ? 1 : 0) - (rows.find((r) => r.task === b).suite ? 1 : 0));
   const series = arms().map((i) => data.arms[i].label);
   const table_ = order.flatMap((task) => rows.filter((r) => r.task === task).map((r) => ({
-    row: r.task, series: data.arms[r.arm].label, value: r.value, low: r.low, high: r.high, label: `${data.arms[r.arm].label} on ${r.task}: ${r.shown}` })));
+    row: r.task, series: data.arms[r.arm].label, value: r.value, low: r.low, high: r.high, href: r.href, label: `${data.arms[r.arm].label} on ${r.task}: ${r.shown}` })));
   return later(place(), "dots", { rows: table_ }, {
     series, legend: legend(series), x_title: label + (rows[0].lower ? " (lower is better)" : ""), format: rows[0].percent ? PERCENT : PLAIN,
     description: `${label} of ${series.join(", ")} by task; the table below has the numbers` });
@@ -154,16 +156,16 @@ function resultTable(results) {
     { title: "task", cell: (r) => r.task },
     { title: "arm", cell: (r) => armName(r.arm) },
     { title: "metric", cell: (r) => r.metric },
-    { title: "n", number: true, cell: (r) => r.n },
+    { title: "n", number: true, cell: (r) => to(r.n, { arm: r.arm, task: r.task }) },
     { title: "epochs", number: true, cell: (r) => r.epochs > 1 ? r.epochs : null },
     { title: "score ± SE", number: true, cell: (r) => h("span", { "data-number": `${r.task}|${data.arms[r.arm].id}|${r.metric}` }, r.shown.score || "-") },
     { title: `${100 * get("level")} % interval`, number: true, cell: (r) => r.shown.interval },
     { title: "MDE80", number: true, cell: (r) => r.shown.mde80, about: "the smallest difference that would show 4 times in 5" },
-    { title: "failed", number: true, cell: (r) => r.suite ? null : Object.keys(r.failed).length ? h("span", { className: "bad" }, kinds(r.failed)) : "0" },
-    { title: "no answer", number: true, cell: (r) => kinds(r.outcomes) },
+    { title: "failed", number: true, cell: (r) => r.suite ? null : Object.keys(r.failed).length ? h("span", { className: "bad" }, to(kinds(r.failed), { arm: r.arm, task: r.task, show: "failed" })) : "0" },
+    { title: "no answer", number: true, cell: (r) => countsOf(r.outcomes, { arm: r.arm, task: r.task }) },
     { title: "tokens", number: true, cell: (r) => r.suite || r.tokens === null ? null : r.tokens.toLocaleString("en") },
     { title: "seconds", number: true, cell: (r) => r.suite || r.seconds === null ? null : r.seconds.toFixed(1) },
-  ], rows, { rowClass: (r) => r.suite ? "total" : null, caption: "Results" });
+  ], rows, { rowClass: (r) => r.suite ? "total" : null, caption: "Results", sortable: true });
   const why = new Map();
   for (const r of results) {
     if (!r.missing || !(r.primary || r.suite) || !shown.includes(r.arm)) continue;
@@ -192,8 +194,8 @@ function markers() {
   const name = markerName;
   const axis = axesAlong().find((a) => a.name === chosenAxis(axesAlong()));
   const chart = () => axis
-    ? alongAxis(whole.map((c) => ({ task: name(c.measure), arm: c.arm, value: c.mean, low: c.at[level].low, high: c.at[level].high, percent: true, shown: `${c.mean_shown} %` })), "share of trials", axis, MOST_MARKERS)
-    : [later(place(), "dots", { rows: whole.map((c) => ({ row: name(c.measure), series: data.arms[c.arm].label, value: c.mean, low: c.at[level].low, high: c.at[level].high,
+    ? alongAxis(whole.map((c) => ({ task: name(c.measure), arm: c.arm, href: trialsOf({ arm: c.arm, marker: c.measure }), value: c.mean, low: c.at[level].low, high: c.at[level].high, percent: true, shown: `${c.mean_shown} %` })), "share of trials", axis, MOST_MARKERS)
+    : [later(place(), "dots", { rows: whole.map((c) => ({ row: name(c.measure), series: data.arms[c.arm].label, value: c.mean, low: c.at[level].low, high: c.at[level].high, href: trialsOf({ arm: c.arm, marker: c.measure }),
       label: `${data.arms[c.arm].label}, ${name(c.measure)}: ${c.mean_shown} %` })) },
     { series, legend: legend(series), x_title: "share of trials", format: PERCENT, zero: true, description: "Marker adoption by arm" })];
   const said = [h("h2", {}, "What they did"), h("p", { className: "soft" }, "Share of trials in which each marker fired, over all tasks.",
@@ -203,8 +205,8 @@ function markers() {
       { title: "marker", cell: (c) => name(c.measure) },
       { title: "arm", cell: (c) => armName(c.arm) },
       { title: "n", number: true, cell: (c) => c.n },
-      { title: "share ± SE, %", number: true, cell: (c) => c.mean_shown },
+      { title: "share ± SE, %", number: true, cell: (c) => to(c.mean_shown, { arm: c.arm, marker: c.measure }) },
       { title: `${100 * level} % interval`, number: true, cell: (c) => c.at[level].shown },
       { title: "what it means", cell: (c) => (data.marker_descriptions || {})[c.measure] },
-    ], shown.length > MANY_ARMS ? whole.filter((c) => c.mean > 0) : whole, { caption: "Markers by arm" })];
+    ], shown.length > MANY_ARMS ? whole.filter((c) => c.mean > 0) : whole, { caption: "Markers by arm", sortable: true })];
 }

@@ -4,6 +4,7 @@ import { swatch } from "./controls.js";
 import { h, notes, plural, table } from "./dom.js";
 import { otherRuns } from "./live.js";
 import { payload } from "./payload.js";
+import { countsOf, to } from "./trials.js";
 
 export function runView(main) {
   const data = payload();
@@ -39,7 +40,7 @@ function one(run) {
       { title: "executed", number: true, cell: (i) => (i.summary || {}).executed },
       { title: "reused", number: true, cell: (i) => (i.summary || {}).reused },
       { title: "failed", cell: (i) => kinds((i.summary || {}).failed) },
-      { title: "no answer", cell: (i) => kinds((i.summary || {}).outcomes) },
+      { title: "no answer", cell: (i) => countsOf((i.summary || {}).outcomes, {}) },
       { title: "stopped", cell: (i) => (i.summary || {}).stopped },
       { title: "host", cell: (i) => (i.plan || {}).host_class },
       several ? { title: "command", cell: (i) => h("code", {}, i.command) } : null,
@@ -64,7 +65,7 @@ function failures(run) {
   if (!counted.size) return [];
   return [h("h3", {}, "Failures"), table([
     { title: "why", cell: ([why]) => why },
-    { title: "trials", number: true, cell: ([, list]) => list.length },
+    { title: "trials", number: true, cell: ([why, list]) => to(list.length, { show: "failed", q: why.slice(0, 120) }) },
     { title: "arms", cell: ([, list]) => [...new Set(list.map((i) => data.arms[data.trials.arm[i]].label))].join(", ") },
     { title: "one of them", cell: ([, list]) => h("a", { href: `#view=trace&trial=${data.trials.id[list[0]]}` }, data.trials.id[list[0]]) },
   ], [...counted].sort((a, b) => b[1].length - a[1].length).slice(0, 30), { caption: "Failures by reason" })];
