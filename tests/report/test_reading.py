@@ -174,3 +174,44 @@ def test_results_sort_by_a_column(opened: Opened) -> None:
     assert page.get_attribute("[aria-label='Results'] th:has-text('score')", "aria-sort") == "ascending"
     page.keyboard.press("Enter")
     assert rows(page, "Results") == before
+
+
+def test_compare_offers_what_the_report_holds(opened: Opened) -> None:
+    page = opened.go(view="compare")
+    names = dict(
+        page.eval_on_selector_all("#main label:has-text('A') option", "all => all.map(o => [o.text, o.value])")
+    )
+    for name, value in names.items():
+        page.select_option("select[name=A]", value)
+        assert page.query_selector("#conclusion"), name
+        chosen = page.eval_on_selector_all("#main select", "all => all.map(s => s.selectedOptions[0].text)")
+        assert name in chosen, "the two may change places, and the chosen one stays"
+
+
+def test_an_arm_looks_the_same_in_tables_and_charts(opened: Opened) -> None:
+    page = opened.go(view="overview", over="task")
+    page.wait_for_selector(".chart[data-drawn][data-chart='dots']")
+    marks = page.eval_on_selector_all("#main svg.swatch path", "all => all.map(p => p.getAttribute('fill'))")[:4]
+    assert len(set(marks)) == 4
+    for arms in ("1.3", "3", ""):
+        page = opened.go(view="overview", over="task", arms=arms)
+        page.wait_for_selector(".chart[data-drawn][data-chart='dots']")
+        shown = page.eval_on_selector_all(
+            ".chart[data-chart='dots'] .mark-symbol.role-mark path", "all => all.map(p => p.getAttribute('fill'))"
+        )
+        assert set(shown) == {marks[int(i)] for i in (arms or "0.1.2.3").split(".")}
+
+
+def test_answers_are_short_and_epochs_are_numbered_alike(repeated: Opened) -> None:
+    page = repeated.go(view="tasks", task=1)
+    shown = rows(page, "Answers of every arm")
+    assert [row[1] for row in shown[:3]] == ["1", "2", "3"]
+    assert {row[2] for row in shown} == {"✓ right", "✗ wrong"}
+    assert page.query_selector("th:has-text('taken as')") is None, "what was taken as the answer is the whole output"
+    page = repeated.go(view="trace")
+    page.wait_for_selector(".step")
+    assert "epoch 1" in page.inner_text("section h2") and "most tool calls" in page.inner_text("#unasked")
+    page = repeated.go(view="trace", trial="nosuch")
+    assert "No trial of this report begins with nosuch" in page.inner_text("#main") and "null" not in page.inner_text(
+        "#main"
+    )

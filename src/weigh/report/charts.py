@@ -94,11 +94,13 @@ def line(
     rows: Sequence[Row], *, x_title: str, y_title: str, percent: bool = False, columns: int = 2, width: int = 300,
     description: str = "", theme: Theme = "paper",
 ) -> Spec:  # fmt: skip
-    """Points with intervals along an ordered axis. Rows: `panel`, `x`, `series`, `value`, `low`, `high`, `label`."""
+    """Points with intervals along an ordered axis; panels of percentages share theirs. Rows: `panel`, `x`, `series`,
+    `value`, `low`, `high`, `label`."""
     series = _series(rows)
     return chart("line", {"rows": rows}, {
         "series": series, "legend": _legend(series), "x_title": x_title, "y_title": y_title, "columns": columns,
-        "format": PERCENT if percent else PLAIN, "zero": False, "width": width, "description": description or y_title,
+        "format": PERCENT if percent else PLAIN, "zero": percent, "y_scale": "shared" if percent else "independent",
+        "width": width, "description": description or y_title,
     }, theme)  # fmt: skip
 
 

@@ -2,11 +2,11 @@
 
 import { arms, distinct } from "./controls.js";
 import { PERCENT, PLAIN, later, legend, place } from "./chart.js";
-import { h } from "./dom.js";
+import { check, h } from "./dom.js";
 import { payload } from "./payload.js";
-import { get } from "./state.js";
+import { get, set } from "./state.js";
 
-const MOST_PANELS = 6;
+const MOST_PANELS = 9;
 export const MANY_ARMS = 6;
 
 export function axesAlong() {
@@ -38,16 +38,18 @@ export function alongAxis(rows, label, axis, most = MOST_PANELS) {
   const panel = (r) => [r.task, lines.length ? named(r.arm, more.filter((a) => !lines.includes(a))) : ""].filter(Boolean).join(" · ");
   const at = (arm) => axis.values[axis.arms.findIndex((list) => list.includes(arm))];
   const known = rows.filter((r) => at(r.arm) !== undefined);
-  // Suites say most; of the tasks the first ones are drawn.
-  const panels = [...new Set([...known.filter((r) => r.suite), ...known].map(panel))];
-  const drawn = panels.slice(0, most);
+  // Suites say most; of the tasks the first ones are drawn, in the order of the table.
+  const panels = [...new Set(known.map(panel))];
+  const first = [...new Set([...known.filter((r) => r.suite), ...known].map(panel))].slice(0, get("panels") === "all" ? panels.length : most);
+  const drawn = panels.filter((one) => first.includes(one));
   const kept = known.filter((r) => drawn.includes(panel(r)));
   const ordered = drawn.flatMap((one) => axis.values.flatMap((value) => kept.filter((r) => panel(r) === one && at(r.arm) === value)));
   const series = [...new Set(ordered.map((r) => name(r.arm)))];
   const wide = window.innerWidth > 1100;
-  const cut = panels.length > drawn.length ? h("p", { className: "soft" }, `${drawn.length} of ${panels.length} panels are drawn; choose fewer tasks or arms above to see others.`) : null;
+  const percent = rows[0].percent;
+  const cut = panels.length > most ? h("div", { className: "row" }, h("span", { className: "soft" }, `${drawn.length} of ${panels.length} panels are drawn.`), check("all of them", get("panels") === "all", (on) => set({ panels: on ? "all" : "" }))) : null;
   return [cut, later(place(), "line", { rows: ordered.map((r) => ({
     panel: panel(r), x: at(r.arm), series: name(r.arm), value: r.value, low: r.low, high: r.high, href: r.href, label: `${data.arms[r.arm].label} on ${r.task}: ${r.shown}` })) }, {
     series, legend: legend(series), x_title: axis.name, y_title: "", columns: wide ? 3 : window.innerWidth > 760 ? 2 : 1, width: wide ? 270 : Math.min(320, window.innerWidth - 110),
-    format: rows[0].percent ? PERCENT : PLAIN, description: `${label} along ${axis.name}; the table below has the numbers` })].filter(Boolean);
+    format: percent ? PERCENT : PLAIN, zero: percent, y_scale: percent ? "shared" : "independent", description: `${label} along ${axis.name}; the table below has the numbers` })].filter(Boolean);
 }

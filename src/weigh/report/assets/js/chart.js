@@ -24,9 +24,12 @@ export function colours() {
   return charts().themes[isDark() ? "dark" : "light"];
 }
 
-export function colour(index) {
+const POINTS_OF_ARMS = ["circle", "square", "cross", "diamond", "triangle-up", "triangle-down", "triangle-right", "triangle-left"];
+
+// Colour and shape of an arm, everywhere the same; of 64 arms no two have both alike.
+export function markOf(arm) {
   const all = colours().category;
-  return all[index % all.length];
+  return { colour: all[arm % all.length], shape: POINTS_OF_ARMS[(arm + Math.floor(arm / all.length)) % POINTS_OF_ARMS.length] };
 }
 
 function fill(template, values) {
@@ -46,9 +49,14 @@ function specification(name, tables, values) {
   const own = colours();
   const whole = {
     ...own, verdicts: VERDICTS, verdict_shapes: SHAPES, verdict_colours: VERDICTS.map((v) => own[v]),
-    width: 520, zero: false, grid: true, legend: null, format: PLAIN, ...values,
+    width: 520, zero: false, y_scale: "independent", grid: true, legend: null, format: PLAIN, ...values,
   };
-  return { datasets: tables, config: fill(charts().config, whole), ...fill(charts().charts[name], whole) };
+  const config = fill(charts().config, whole);
+  if (values.arms) {
+    const marks = values.arms.map(markOf);
+    config.range = { category: marks.map((m) => m.colour), symbol: marks.map((m) => m.shape) };
+  }
+  return { datasets: tables, config, ...fill(charts().charts[name], whole) };
 }
 
 export function legend(series) {

@@ -32,10 +32,17 @@ function sides() {
 function two(metric) {
   const data = payload();
   const [a, b] = sides();
-  const options = data.sides.map((s, i) => [i, s.axis ? `${s.label} (${plural(s.arms.length, "arm")})` : s.label]);
+  const option = (i) => [i, data.sides[i].axis ? `${data.sides[i].label} (${plural(data.sides[i].arms.length, "arm")})` : data.sides[i].label];
+  const every = data.sides.map((_, i) => i);
+  const held = (i) => every.filter((j) => j !== i && data.pairs[`${Math.min(i, j)},${Math.max(i, j)}`]);
+  // Whoever chooses a side gets one it is compared with.
+  const beside = (i, other) => (i === other || !held(i).length || held(i).includes(other) ? other : held(i).find((j) => data.sides[j].axis === data.sides[i].axis) ?? held(i)[0]);
+  const chooseA = (value) => { const i = Number(value); set(i === b ? { a: b, b: a } : { a: i, b: beside(i, b) }); };
+  const partners = every.filter((i) => i !== a && (i === b || !held(a).length || held(a).includes(i)));
+  const left = every.length - 1 - partners.length;
   const bar = h("div", { className: "row" },
-    choice("A", options, a, (value) => set({ a: value, b })), choice("B", options, b, (value) => set({ a, b: value })),
-    splitChoice(metric), h("span", { className: "soft" }, "differences are B - A; A is the one that comes first in the report"));
+    choice("A", every.map(option), a, chooseA), choice("B", partners.map(option), b, (value) => set({ a, b: value })),
+    splitChoice(metric), h("span", { className: "soft" }, `differences are B - A; A is the one that comes first in the report${left ? `; the terminal compares A with ${plural(left, "side")} more` : ""}`));
   const parts = [h("h2", {}, `${data.sides[b].label} against ${data.sides[a].label}`), bar];
   const found = data.pairs[`${a},${b}`];
   const command = `weigh compare '${data.sides[a].word}' '${data.sides[b].word}'${metric ? ` --metric ${metric}` : ""}${get("level") === "0.95" ? "" : ` --alpha ${Number((1 - get("level")).toFixed(10))}`}${get("errors") === "zero" ? " --errors zero" : ""}${get("shared") === "1" && data.sides[a].axis ? " --shared" : ""}`;
@@ -148,7 +155,7 @@ function forest(rows) {
   return h("figure", { style: { margin: "0" } },
     later(place(), "forest", { rows: marks }, { null: ratio ? 1 : 0, label_expr: ratio ? "format(datum.value, '~g')" : points ? POINTS : SIGNED, x_title: title, legend: verdictLegend(marks),
       description: "Differences with intervals, task by task; the table below has the numbers" }),
-    ratio ? null : h("figcaption", { className: "soft" }, "Grey band: differences too small to show 4 times in 5 with this many questions (MDE80)."));
+    marks.some((m) => m.band_low !== null) ? h("figcaption", { className: "soft" }, "Grey band: differences too small to show 4 times in 5 with this many questions (MDE80).") : null);
 }
 
 function pairTable(rows) {

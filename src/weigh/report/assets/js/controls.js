@@ -1,7 +1,7 @@
 // The controls that all views share: arms, tasks, confidence, failed trials, shared questions.
 
 import { choice, check, h, replace } from "./dom.js";
-import { colour } from "./chart.js";
+import { markOf } from "./chart.js";
 import { payload } from "./payload.js";
 import { chosen, get, set } from "./state.js";
 
@@ -13,8 +13,21 @@ export function tasks() {
   return chosen("tasks", payload().tasks.length);
 }
 
+const SHAPES = {
+  circle: "M5 .8a4.2 4.2 0 1 0 .01 0z", square: "M1.3 1.3h7.4v7.4H1.3z", cross: "M3.6 .6h2.8v3h3v2.8h-3v3H3.6v-3h-3V3.6h3z", diamond: "M5 0l3.8 5L5 10 1.2 5z",
+  "triangle-up": "M5 .8l4.6 8.2H.4z", "triangle-down": "M5 9.2L.4 1h9.2z", "triangle-right": "M9.2 5L1 9.6V.4z", "triangle-left": "M.8 5L9 .4v9.2z",
+};
+const SVG = "http://www.w3.org/2000/svg";
+
+// The mark of an arm: its colour and its shape in charts.
 export function swatch(arm) {
-  return h("span", { className: "swatch", style: { background: colour(arm) }, "aria-hidden": "true" });
+  const { colour, shape } = markOf(arm);
+  const drawn = document.createElementNS(SVG, "svg"), path = document.createElementNS(SVG, "path");
+  for (const [key, value] of [["viewBox", "0 0 10 10"], ["class", "swatch"], ["aria-hidden", "true"]]) drawn.setAttribute(key, value);
+  path.setAttribute("d", SHAPES[shape]);
+  path.setAttribute("fill", colour);
+  drawn.append(path);
+  return drawn;
 }
 
 export function armName(arm) {

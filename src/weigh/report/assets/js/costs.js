@@ -34,7 +34,7 @@ export function costs(results) {
   const strip = later(place(), "strip", {
     rows: here.flatMap((c) => trialPoints(c.arm, task, cost, log)),
     boxes: here.map((c) => ({ row: data.arms[c.arm].label, low: c.box.low, q1: c.box.q1, median: c.box.median, q3: c.box.q3, high: c.box.high, label: `${data.arms[c.arm].label}: median ${c.box.shown}, ${c.trials} trials` })),
-  }, { series: order, x_title: `${title} of a trial`, scale: log ? "log" : "linear", grid: !log, format: cost === "seconds" || cost === "cost" ? PLAIN : COUNT,
+  }, { series: order, arms: here.map((c) => c.arm), x_title: `${title} of a trial`, scale: log ? "log" : "linear", grid: !log, format: cost === "seconds" || cost === "cost" ? PLAIN : COUNT,
     description: `${title} of every trial, by arm` });
   const numbers = table([
     { title: "arm", cell: (c) => armName(c.arm) },
@@ -94,7 +94,7 @@ function against(results, info, task, log) {
     rows: rows.map((r) => ({ series: data.arms[r.arm].label, x: r.cost.mean, x_low: r.cost.at[level].low ?? r.cost.mean, x_high: r.cost.at[level].high ?? r.cost.mean,
       y: r.score.score, y_low: r.score.low, y_high: r.score.high, href: trialsOf({ arm: r.arm, task: r.score.task }), label: `${data.arms[r.arm].label}: ${r.score.shown.score} for ${r.cost.mean_shown} ${info.label}` })),
     front: front.map((r) => ({ x: r.cost.mean, y: r.score.score })),
-  }, { series, legend: legend(series), x_title: `${info.label} a question (mean)`, y_title: "score", format: isPercent(rows[0].score) ? PERCENT : PLAIN, x_format: info.name === "seconds" || info.name === "cost" ? PLAIN : COUNT,
+  }, { series, arms: here, legend: legend(series), x_title: `${info.label} a question (mean)`, y_title: "score", format: isPercent(rows[0].score) ? PERCENT : PLAIN, x_format: info.name === "seconds" || info.name === "cost" ? PLAIN : COUNT,
     scale: log ? "log" : "linear", grid: !log, labels: 70, description: `score against mean ${info.label}` });
   return [h("h3", {}, `Score on ${spec} against cost`), h("div", { className: "soft", id: "front" }, "On the front (no arm is both better and cheaper): ", few(front.map((r) => data.arms[r.arm].label), 5), ". ",
     "Points may lie there by luck; the intervals say how much."), chart];

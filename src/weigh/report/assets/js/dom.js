@@ -27,7 +27,7 @@ export function replace(element, ...children) {
 
 // A select whose options are [value, label]; `change` gets the chosen value as text.
 export function choice(label, options, value, change) {
-  const select = h("select", { onchange: () => change(select.value) });
+  const select = h("select", { name: label, onchange: () => change(select.value) });
   for (const [key, text] of options) select.append(h("option", { value: key, selected: String(key) === String(value) }, text));
   return h("label", {}, label, select);
 }

@@ -138,7 +138,7 @@ function dots(rows, label) {
   const table_ = order.flatMap((task) => rows.filter((r) => r.task === task).map((r) => ({
     row: r.task, series: data.arms[r.arm].label, value: r.value, low: r.low, high: r.high, href: r.href, label: `${data.arms[r.arm].label} on ${r.task}: ${r.shown}` })));
   return later(place(), "dots", { rows: table_ }, {
-    series, legend: legend(series), x_title: label + (rows[0].lower ? " (lower is better)" : ""), format: rows[0].percent ? PERCENT : PLAIN,
+    series, arms: arms(), legend: legend(series), x_title: label + (rows[0].lower ? " (lower is better)" : ""), format: rows[0].percent ? PERCENT : PLAIN,
     description: `${label} of ${series.join(", ")} by task; the table below has the numbers` });
 }
 
@@ -197,7 +197,7 @@ function markers() {
     ? alongAxis(whole.map((c) => ({ task: name(c.measure), arm: c.arm, href: trialsOf({ arm: c.arm, marker: c.measure }), value: c.mean, low: c.at[level].low, high: c.at[level].high, percent: true, shown: `${c.mean_shown} %` })), "share of trials", axis, MOST_MARKERS)
     : [later(place(), "dots", { rows: whole.map((c) => ({ row: name(c.measure), series: data.arms[c.arm].label, value: c.mean, low: c.at[level].low, high: c.at[level].high, href: trialsOf({ arm: c.arm, marker: c.measure }),
       label: `${data.arms[c.arm].label}, ${name(c.measure)}: ${c.mean_shown} %` })) },
-    { series, legend: legend(series), x_title: "share of trials", format: PERCENT, zero: true, description: "Marker adoption by arm" })];
+    { series, arms: shown, legend: legend(series), x_title: "share of trials", format: PERCENT, zero: true, description: "Marker adoption by arm" })];
   const said = [h("h2", {}, "What they did"), h("p", { className: "soft" }, "Share of trials in which each marker fired, over all tasks.",
     silent.length ? ` Never: ${silent.map(name).join(", ")}.` : "")];
   if (!whole.length) return said;

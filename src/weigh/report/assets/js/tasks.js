@@ -6,6 +6,7 @@ import { isFailed, judged, payload, primary, record, status, text, valueOf } fro
 import { fresh, get, set } from "./state.js";
 import { promptOf } from "./steps.js";
 import { media } from "./trace.js";
+import { hasEpochs } from "./trials.js";
 
 export function tasksView(main) {
   const data = payload();
@@ -52,13 +53,31 @@ function question(instance) {
   return [h("h3", {}, "Question"), h("pre", { className: "text" }, one.question || "(no text)"), one.target !== undefined ? h("p", {}, h("span", { className: "soft" }, "target "), one.target) : h("p", { className: "soft" }, "This question has no target of its own."),
     table([
       { title: "arm", cell: (t) => armName(data.trials.arm[t]) },
-      { title: "epoch", number: true, cell: (t) => (data.trials.epoch[t] ? data.trials.epoch[t] + 1 : null) },
-      { title: metric ? metric.name : "score", number: true, cell: (t) => (isFailed(t) || valueOf(t, "exclude") === null ? null : judged(valueOf(t, "exclude"), metric)) },
+      { title: "epoch", number: true, cell: (t) => (hasEpochs() ? data.trials.epoch[t] + 1 : null) },
+      { title: metric ? metric.name : "score", number: true, cell: (t) => (isFailed(t) || valueOf(t, "exclude") === null ? null : marked(valueOf(t, "exclude"), metric)) },
       { title: "status", cell: (t) => h("span", { className: status(t) === "ok" ? "" : "bad" }, status(t)) },
-      { title: "taken as", cell: (t) => text(data.trials.answer[t]) },
-      { title: "output", cell: (t) => told(t) && h("span", { style: { "white-space": "pre-wrap", "overflow-wrap": "anywhere" } }, told(t)) },
+      { title: "taken as", className: "wide", cell: (t) => (same(t) ? null : folded(text(data.trials.answer[t]))) },
+      { title: "output", className: "wide", cell: (t) => folded(told(t)) },
       { title: "", cell: (t) => h("a", { href: fresh({ view: "trace", trial: data.trials.id[t] }), "aria-label": `trace of ${data.trials.id[t]}` }, "trace") },
     ], trials, { caption: "Answers of every arm" }), prompt];
+}
+
+// "right" and "wrong", so that the eye finds them.
+function marked(value, metric) {
+  const word = judged(value, metric);
+  return h("span", { className: word === "right" ? "good" : word === "wrong" ? "bad" : null }, word === "right" ? "✓ " : word === "wrong" ? "✗ " : "", word);
+}
+
+// Whether the whole output was taken as the answer: then it is told once.
+function same(trial) {
+  const { trials } = payload();
+  return (text(trials.answer[trial]) || "").trim() === (text(trials.output[trial]) || "").trim();
+}
+
+// A long text by its beginning, the rest when somebody asks for it.
+function folded(words) {
+  const flat = (words || "").replace(/\s+/g, " ").trim();
+  return flat.length <= 140 ? flat : h("details", {}, h("summary", {}, `${flat.slice(0, 120)} ...`), words);
 }
 
 // What a trial said, cut; why it failed, where it said nothing.

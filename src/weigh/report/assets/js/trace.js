@@ -5,15 +5,17 @@ import { empty, h, plural, replace } from "./dom.js";
 import { judged, measure, payload, record, status, text } from "./payload.js";
 import { get, link, set } from "./state.js";
 import { stepsOf } from "./steps.js";
+import { epochOf } from "./trials.js";
 
 export function trace(main) {
   const data = payload();
   main.append(h("h1", {}, "Trace"));
   if (!data.trials.id.length) return main.append(empty("There are no trials to look at."));
   const first = find(get("trial"));
-  if (get("trial") && first === null) return main.append(empty(`No trial of this report begins with ${get("trial")}.`), picker(null));
+  if (get("trial") && first === null) return main.append(empty(`No trial of this report begins with ${get("trial")}.`), h("p", {}, h("a", { href: link({ trial: "", vs: "", step: "" }) }, "Show another one")));
   const shown = first === null ? firstWorthwhile() : first;
   const second = get("vs") ? find(get("vs")) : null;
+  if (first === null) main.append(h("p", { className: "soft", id: "unasked" }, measure("tool_calls", shown) ? "No trial was chosen: this is the one with the most tool calls." : "No trial was chosen: this is the first one."));
   main.append(picker(shown, second));
   const columns = h("div", { className: second === null ? "" : "pair" });
   main.append(columns);
@@ -38,12 +40,11 @@ function firstWorthwhile() {
 
 function label(trial) {
   const data = payload();
-  return `${data.arms[data.trials.arm[trial]].label}${data.trials.epoch[trial] ? ` · epoch ${data.trials.epoch[trial] + 1}` : ""} · ${status(trial)}`;
+  return `${data.arms[data.trials.arm[trial]].label}${epochOf(trial)} · ${status(trial)}`;
 }
 
 function picker(trial, second = null) {
   const data = payload();
-  if (trial === null) return null;
   const instance = data.trials.instance[trial];
   const same = [];
   for (let i = 0; i < data.trials.id.length; i++) if (data.trials.instance[i] === instance) same.push(i);
@@ -86,7 +87,7 @@ function one(trial, beside) {
     const here = body.querySelector(".here");
     if (here) here.scrollIntoView({ block: "center" });
   }, (error) => replace(body, h("p", { className: "bad" }, error.message)));
-  return h("section", { "aria-label": `Trial ${trials.id[trial]}` }, h("h2", {}, armName(trials.arm[trial])), facts,
+  return h("section", { "aria-label": `Trial ${trials.id[trial]}` }, h("h2", {}, armName(trials.arm[trial]), epochOf(trial)), facts,
     text(trials.error[trial]) ? h("p", { className: "bad" }, text(trials.error[trial])) : null, body);
 }
 
