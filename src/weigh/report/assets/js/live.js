@@ -63,7 +63,7 @@ export function follow(live, show, draw) {
     const told = JSON.parse(event.data);
     tell(bar, told);
     others = told.progress.others || [];
-    if (told.version <= version) return;
+    if (told.version === version) return;
     version = told.version;
     show(await latest(live));
     if (READING.includes(get("view"))) return;
