@@ -180,14 +180,15 @@ def test_an_agent_that_reports_something_else_than_the_gateway_counted_is_found(
     bench.run({"fine": [DONE]}, settings=settings)
     plain, louder = sorted(bench.trials(), key=lambda t: t.arm.endswith("louder"))
     assert (plain.status, louder.status) == ("ok", "ok")
-    assert (miscount(plain), miscount(louder)) == (None, "1 calls, 100 new, 0 cached, 8 generated")
+    # How many were new depends on which of the two asked first.
+    assert miscount(plain) is None and re.fullmatch(
+        r"1 calls, 10[01] new, 0 cached, 8 generated", miscount(louder) or ""
+    )
     assert louder.usage.generated == 7
     (notice,) = [e.text for e in bench.events if isinstance(e, Notice)]
     assert notice == f"in trial {louder.id} the agent reports other calls or tokens than the gateway counted"
     assert main(["trial", louder.id, "--store", str(bench.store.path)]) == 0
-    assert (
-        "the agent itself reports 1 calls, 100 new, 0 cached, 8 generated, which is not what" in capsys.readouterr().out
-    )
+    assert f"the agent itself reports {miscount(louder)}, which is not what the gateway" in capsys.readouterr().out
 
 
 def test_local_works_by_name_and_warns(bench: AgentBench, pi: str) -> None:
