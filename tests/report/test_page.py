@@ -177,7 +177,7 @@ def test_every_number_of_a_trial_can_be_shown(opened: Opened) -> None:
     assert {"score", "median time (seconds)", "median new tokens", "median cached tokens", "median generated tokens",
             "median turns", "trials with an error", "trials with cli"} <= set(names)  # fmt: skip
     values = [value for value, _ in page.eval_on_selector_all("label:has-text('show') option", OPTIONS)]
-    for place, value in enumerate(values):
+    for place, value in enumerate(values[::3]):
         page = opened.go(view="overview", measure=value, over=("task", "size", "tier")[place % 3])
         page.wait_for_selector(".chart[data-drawn] svg")
     assert opened.errors == []
