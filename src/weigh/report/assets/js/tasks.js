@@ -56,7 +56,7 @@ function question(instance) {
       { title: "epoch", number: true, cell: (t) => (hasEpochs() ? data.trials.epoch[t] + 1 : null) },
       { title: metric ? metric.name : "score", number: true, cell: (t) => (isFailed(t) || valueOf(t, "exclude") === null ? null : marked(valueOf(t, "exclude"), metric)) },
       { title: "status", cell: (t) => h("span", { className: status(t) === "ok" ? "" : "bad" }, status(t)) },
-      { title: "taken as", className: "wide", cell: (t) => (same(t) ? null : folded(text(data.trials.answer[t]))) },
+      { title: "taken as", className: "taken", cell: (t) => (same(t) ? null : folded(text(data.trials.answer[t]), 60)) },
       { title: "output", className: "wide", cell: (t) => folded(told(t)) },
       { title: "", cell: (t) => h("a", { href: fresh({ view: "trace", trial: data.trials.id[t] }), "aria-label": `trace of ${data.trials.id[t]}` }, "trace") },
     ], trials, { caption: "Answers of every arm" }), prompt];
@@ -75,9 +75,9 @@ function same(trial) {
 }
 
 // A long text by its beginning, the rest when somebody asks for it.
-function folded(words) {
+function folded(words, most = 140) {
   const flat = (words || "").replace(/\s+/g, " ").trim();
-  return flat.length <= 140 ? flat : h("details", {}, h("summary", {}, `${flat.slice(0, 120)} ...`), words);
+  return flat.length <= most ? flat : h("details", {}, h("summary", {}, `${flat.slice(0, most - 20)} ...`), words);
 }
 
 // What a trial said, cut; why it failed, where it said nothing.
