@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -214,3 +215,14 @@ def test_answers_are_short_and_epochs_are_numbered_alike(repeated: Opened) -> No
     assert "No trial of this report begins with nosuch" in page.inner_text("#main") and "null" not in page.inner_text(
         "#main"
     )
+
+
+def test_on_a_phone_a_chosen_question_comes_into_view(opener: Callable[..., Opened], site: Path) -> None:
+    phone = opener(site)
+    phone.page.set_viewport_size({"width": 375, "height": 700})
+    page = phone.go(view="questions", a=0, b=3, show="all")
+    top = "document.querySelector('section[aria-label=\"The question\"]').getBoundingClientRect().top"
+    assert page.evaluate(top) > 500
+    page.click("#questions li:nth-child(3) button")
+    page.wait_for_function(f"Math.abs({top}) < 60")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
