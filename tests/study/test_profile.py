@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.score.trips import trip
@@ -23,7 +24,7 @@ from weigh.score.markers import MarkerScorer
 from weigh.score.registry import scorer_by_name
 from weigh.study.installations import build
 from weigh.study.profile import Profile, load_profile, shipped_profiles
-from weigh.study.revisions import Revision
+from weigh.study.revisions import Revision, folder_digest
 from weigh.study.sources import fetch_source
 from weigh.study.spec import make_spec
 from weigh.study.tasks import make_scorer, task_class
@@ -65,7 +66,7 @@ async def committed(folder: Path) -> Revision:
     return found
 
 
-async def test_tiers_of_ones_own(tmp_path: Path) -> None:
+async def test_tiers_of_ones_own(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.md").write_text("a")
     (tmp_path / "why.txt").write_text("Because.")
@@ -90,7 +91,7 @@ async def test_tiers_of_ones_own(tmp_path: Path) -> None:
         },
     )
     assert list(made.tiers()) == ["bare", "clone", "skill", "docs", "notes", "late", "two", "made"]
-    here = revision("1.0", source)
+    here = msgspec.structs.replace(revision("1.0", source), digest=await folder_digest(source))
     docs = await made.tier("docs", here)
     assert (docs.files, docs.instructions) == ({"docs/guide.md": b"guide"}, "Read.\n\nBecause.")
     notes = await made.tier("notes", here)
@@ -103,7 +104,8 @@ async def test_tiers_of_ones_own(tmp_path: Path) -> None:
     (source / "docs").rmdir()
     assert await made.why_not("docs", here) == "there is no docs in this revision"
     space = await made.workspace(here, "two")
-    assert space.skills == (str(tmp_path / "skill"),)
+    (copy,) = space.skills
+    assert Path(copy).is_relative_to(cache) and (Path(copy) / "SKILL.md").read_text() == SKILL
     before = space.digest
     (tmp_path / "skill" / "SKILL.md").write_text(SKILL + "more\n")
     assert (await made.workspace(here, "two")).digest != before

@@ -28,7 +28,7 @@ from weigh.records.score import Score
 from weigh.score.guard import score_trial
 from weigh.score.markers import MarkerScorer
 from weigh.study.files import located
-from weigh.study.installations import Installation, build_all
+from weigh.study.installations import Installation, build
 from weigh.study.profile import Profile, load_profile
 from weigh.study.revisions import Revision
 from weigh.study.tasks import MATCH, make_instance, make_scorer
@@ -98,7 +98,7 @@ def installed(profile: Profile) -> dict[str, Installation]:
 async def _build(profile: Profile) -> dict[str, Installation]:
     wanted = [StudyRevision(ref=OLD), StudyRevision(ref=NEW)]
     revisions = await profile.revisions(wanted, profile.base)
-    made = await build_all([profile.recipe(r) for r in revisions])
+    made = await asyncio.gather(*(build(profile.recipe(r)) for r in revisions))
     for one in made:
         await profile.check(one)
     return {r.name: one for r, one in zip(revisions, made, strict=True)}

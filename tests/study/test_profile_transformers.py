@@ -20,7 +20,7 @@ from weigh.records.marker import MarkerSpec
 from weigh.score.guard import score_trial
 from weigh.score.markers import MarkerScorer
 from weigh.study.profile import Profile, load_profile
-from weigh.study.revisions import Revision
+from weigh.study.revisions import Revision, folder_digest
 from weigh.study.tasks import make_instance, make_scorer
 
 SST = "distilbert/distilbert-base-uncased-finetuned-sst-2-english"
@@ -132,13 +132,14 @@ def test_answers_are_judged(profile: Profile, task: str) -> None:
 async def test_the_skill_is_the_revisions_own_where_it_ships_one(profile: Profile, tmp_path: Path) -> None:
     (tmp_path / "skills" / "transformers").mkdir(parents=True)
 
-    def revision() -> Revision:
-        return Revision(name="mine", ref=".", kind="folder", id="1", digest="1", origin=str(tmp_path))
+    async def revision() -> Revision:
+        content = await folder_digest(tmp_path)
+        return Revision(name="mine", ref=".", kind="folder", id=content, digest=content, origin=str(tmp_path))
 
-    (ours,) = (await profile.tier("skill", revision())).skills
+    (ours,) = (await profile.tier("skill", await revision())).skills
     assert Path(ours) == profile.base / "skill" / "transformers"
     (tmp_path / "skills" / "transformers" / "SKILL.md").write_text("---\nname: own\ndescription: Its own.\n---\nx\n")
-    (own,) = (await profile.tier("skill", revision())).skills
+    (own,) = (await profile.tier("skill", await revision())).skills
     assert Path(own).parts[-2:] == ("skills", "transformers") and own != ours
 
 

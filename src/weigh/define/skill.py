@@ -68,13 +68,19 @@ def read_skill(folder: Path) -> Skill:
         description=" ".join(head["description"].split()),
         body=text[front.end() :].strip(),
         folder=str(folder.resolve()),
-        digest=digest(sorted((str(f.relative_to(folder)), digest_file(f)) for f in _files(folder))),
+        digest=digest(sorted((str(f.relative_to(folder)), _content(f)) for f in skill_files(folder))),
     )
 
 
-def _files(folder: Path) -> list[Path]:
+def skill_files(folder: Path) -> list[Path]:
+    """What belongs to a Skill: its files, and links to folders as links."""
     found = []
     for where, names, files in os.walk(folder):
         names[:] = [n for n in names if n not in ("__pycache__", ".git")]
         found += [Path(where) / f for f in files if not f.endswith(".pyc")]
+        found += [path for n in names if (path := Path(where) / n).is_symlink()]
     return found
+
+
+def _content(file: Path) -> str:
+    return f"-> {file.readlink()}" if file.is_dir() else digest_file(file)

@@ -28,7 +28,7 @@ from weigh.execute.pool import Stopping, run_cells
 from weigh.execute.providers.registry import require_capabilities
 from weigh.execute.retry import Circuit, RetryPolicy
 from weigh.execute.sandboxes.planner import SandboxPlanner
-from weigh.execute.sandboxes.seed import seed
+from weigh.execute.sandboxes.seed import check_whole, seed, wholeness
 from weigh.execute.sandboxes.spec import SandboxSpec
 from weigh.execute.scaffolds.registry import make_scaffold
 from weigh.execute.stop import StopSignal
@@ -466,9 +466,11 @@ class Session:
     @asynccontextmanager
     async def _seeded(self, spec: SandboxSpec, workspace: Workspace | None, cell: Cell) -> AsyncIterator[Sandbox]:
         """A sandbox with what the trial starts with."""
+        before = wholeness(workspace)
         async with self.planner.lease(join_spec(cell.task, cell.variant), spec) as sandbox:
             await seed(sandbox, workspace, cell.instance)
             yield sandbox
+        check_whole(workspace, before)
 
     def _executors(self) -> int:
         """How many sandboxes may be at work at one time."""

@@ -6,7 +6,8 @@ a run builds anything. What comes of it is a run like any other: results, compar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,15 @@ from weigh.pipeline.acting import together
 from weigh.pipeline.request import OnEvent, RunRequest, RunResult, Setting
 from weigh.pipeline.run import Session
 from weigh.pipeline.study_about import study_about
-from weigh.records.errors import DefinitionError, WeighError, suggest
+from weigh.records.errors import CapabilityError, DefinitionError, WeighError, suggest
 from weigh.records.run import Run
 from weigh.store.layout import Store
-from weigh.study.installations import Installation, Recipe, build_all, find_installation
+from weigh.study.cache import locked
+from weigh.study.holds import Hold
+from weigh.study.installations import Installation, Recipe, find_installation
 from weigh.study.profile import Profile, load_profile
 from weigh.study.revisions import Revision
+from weigh.study.take import take_all
 from weigh.study.tasks import choose_tasks
 from weigh.study.tiers import check_tiers
 
@@ -101,6 +105,12 @@ class StudyPlan(msgspec.Struct, frozen=True, kw_only=True):
         return [self.profile.recipe(revision) for revision in self.revisions]
 
     @property
+    def skills(self) -> list[Path]:
+        """The copies of Skills that trials are shown."""
+        spaces = [setting.workspace for setting in self.request.settings]
+        return list(dict.fromkeys(Path(skill) for space in spaces if space is not None for skill in space.skills))
+
+    @property
     def unbuilt(self) -> list[Recipe]:
         """Those of them that are not here."""
         return [recipe for recipe in self.recipes if find_installation(recipe.path) is None]
@@ -154,25 +164,43 @@ async def open_session(plan: StudyPlan, on_event: OnEvent | None = None, stop: S
     return await Session.plan(plan.request, on_event or (lambda event: None), stop or StopSignal())
 
 
-async def build_study(
-    plan: StudyPlan, notice: Callable[[str], None] = lambda text: None, *, only: Collection[str] | None = None
-) -> list[Installation]:
-    """Install every revision that is not installed, and fetch the sources that tiers need.
+@asynccontextmanager
+async def study_in_use(
+    plan: StudyPlan, who: str, notice: Callable[[str], None] = lambda text: None, *, only: Collection[str] | None = None
+) -> AsyncIterator[list[Installation]]:
+    """Install every revision that is not installed, fetch the sources that tiers need, and see that nobody removes any
+    of it until this is left.
 
     Args:
+        who: Uses it, for people (`run tables-b8a34e4e`).
         only: Names of revisions, where not all are wanted.
 
     Raises:
         CapabilityError: All that cannot be built, one a line.
     """
     wanted = [revision for revision in plan.revisions if only is None or revision.name in only]
-    made = await build_all([plan.profile.recipe(revision) for revision in wanted], notice)
-    for one in made:
-        await plan.profile.check(one)
-    for pair in plan.pairs:
-        if pair.revision in wanted:
-            await plan.profile.fetch(pair.revision, pair.tier)
-    return made
+    study = str(Path(plan.study.file).resolve()) if plan.study.file else ""
+    with ExitStack() as holds:
+        for skill in plan.skills:
+            async with locked(skill):
+                if not skill.is_dir():
+                    raise CapabilityError(f"{skill} was removed while the study was planned; run it again")
+                holds.enter_context(Hold(skill, who, study))
+        made = await take_all([plan.profile.recipe(revision) for revision in wanted], holds, who, study, notice)
+        for one in made:
+            await plan.profile.check(one)
+        for pair in plan.pairs:
+            if pair.revision in wanted:
+                await plan.profile.fetch(pair.revision, pair.tier)
+        yield made
+
+
+async def build_study(
+    plan: StudyPlan, notice: Callable[[str], None] = lambda text: None, *, only: Collection[str] | None = None
+) -> list[Installation]:
+    """The same, held only while it is made and checked."""
+    async with study_in_use(plan, "weigh study build", notice, only=only) as made:
+        return made
 
 
 async def run_study(plan: StudyPlan, on_event: OnEvent | None = None, stop: StopSignal | None = None) -> RunResult:
@@ -180,7 +208,8 @@ async def run_study(plan: StudyPlan, on_event: OnEvent | None = None, stop: Stop
     session = await open_session(plan, on_event, stop)
     if plan.request.dry_run:
         return session.dry_result()
-    return await session.execute()
+    async with study_in_use(plan, f"run {session.manifest.id}"):
+        return await session.execute()
 
 
 def agent_harness(

@@ -20,6 +20,8 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         path: Folders in front of the program search path.
         skills: Folders of this machine, each with a `SKILL.md`; an agent is given them its own way.
         instructions: Text added to the agent's context, its own way.
+        whole: Files of this machine that are there, and stay as they are, as long as those folders are whole: a trial
+            during which one of them goes or changes has failed.
         network: `gateway`: nothing but the model is reachable; `open`: as this machine.
     """
 
@@ -31,4 +33,5 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     path: tuple[str, ...] = ()
     skills: tuple[str, ...] = ()
     instructions: str = ""
+    whole: tuple[str, ...] = ()
     network: Literal["gateway", "open"] = "gateway"

@@ -14,7 +14,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -25,6 +25,7 @@ from weigh.execute.venvs import base_python
 from weigh.records.digest import digest
 from weigh.records.errors import CapabilityError, Failure
 from weigh.study.cache import locked, studies_dir
+from weigh.study.holds import users_of
 from weigh.study.revisions import Revision
 from weigh.study.sources import fetch_source
 from weigh.study.spec import Install
@@ -154,36 +155,6 @@ async def build(recipe: Recipe, notice: Notice = lambda text: None) -> Installat
         return made
 
 
-async def build_all(
-    recipes: Sequence[Recipe], notice: Notice = lambda text: None, *, parallel: int = 0
-) -> list[Installation]:
-    """Make several, some at a time (as many as there are cores, up to 4, unless said).
-
-    Raises:
-        CapabilityError: All that cannot be built, one a line; the others are built.
-    """
-    gate = asyncio.Semaphore(parallel or min(4, os.cpu_count() or 1))
-
-    async def one(recipe: Recipe) -> Installation:
-        async with gate:
-            return await build(recipe, notice)
-
-    made = await together([one(recipe) for recipe in recipes])
-    return made
-
-
-async def together(work: Sequence[Awaitable[Installation]]) -> list[Installation]:
-    """Do all of it, and only then tell what failed."""
-    done = await asyncio.gather(*work, return_exceptions=True)
-    failed = [str(d) for d in done if isinstance(d, CapabilityError)]
-    if failed:
-        raise CapabilityError("\n".join(dict.fromkeys(failed)))
-    for one in done:
-        if isinstance(one, BaseException):
-            raise one
-    return [d for d in done if isinstance(d, Installation)]
-
-
 async def has_module(installation: Installation, module: str) -> bool:
     """Whether Python finds a module in an installation; the module itself is not imported."""
     code = "import importlib.util as u, sys; sys.exit(u.find_spec(sys.argv[1]) is None)"
@@ -192,13 +163,17 @@ async def has_module(installation: Installation, module: str) -> bool:
     return ended.returncode == 0
 
 
-async def remove(path: Path) -> None:
-    """Remove an installation, once nobody is building it."""
+async def remove(path: Path) -> list[str]:
+    """Remove an installation, once nobody is building it; or say who uses it, and leave it."""
     async with locked(path):
+        users = users_of(path)
+        if users:
+            return users
         # First the mark: a removal that is cut short must not leave something that passes for whole.
         (path / READY).unlink(missing_ok=True)
         path.with_name(path.name + ".log").unlink(missing_ok=True)
         await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+        return []
 
 
 class _Building:

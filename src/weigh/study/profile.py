@@ -25,9 +25,10 @@ from weigh.define.suite import Suite
 from weigh.records.digest import digest
 from weigh.records.errors import CapabilityError, DefinitionError, suggest
 from weigh.records.workspace import Workspace
-from weigh.study.installations import Installation, Recipe, has_module
+from weigh.study.installations import READY, Installation, Recipe, has_module
 from weigh.study.load import load_object
 from weigh.study.revisions import Revision, refuse_twins, resolve_revisions
+from weigh.study.skills import frozen_skill
 from weigh.study.sources import fetch_source, source_of
 from weigh.study.spec import ProfileSpec, TaskEntry, TierSpec, read_profile
 from weigh.study.tasks import task_class
@@ -116,8 +117,11 @@ class Profile:
     async def workspace(
         self, revision: Revision, tier: str, network: Literal["gateway", "open"] | None = None
     ) -> Workspace:
-        """What a trial begins with. Says where the installation and the source will be; it makes neither."""
+        """What a trial begins with. Says where the installation and the source will be, and makes neither; the tier's
+        Skills become copies in the cache, which no later edit reaches."""
         content = await self.tier(tier, revision)
+        skills = tuple([str(await frozen_skill(Path(folder))) for folder in content.skills])
+        content = msgspec.structs.replace(content, skills=skills)
         recipe = self.recipe(revision)
         where = str(recipe.path)
         network = network or self.declared.network
@@ -136,7 +140,8 @@ class Profile:
             readonly=(where,),
             env={"VIRTUAL_ENV": where, **env},
             path=(f"{where}/bin",),
-            skills=content.skills,
+            skills=skills,
+            whole=(str(recipe.path / READY), *(f"{skill}/SKILL.md" for skill in skills)),
             instructions=content.instructions,
             network=network,
         )

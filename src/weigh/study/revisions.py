@@ -128,12 +128,16 @@ async def _folder(text: str, base: Path, name: str | None) -> Revision:
     return Revision(name=name or path.name, ref=text, kind="folder", id=content, digest=content, origin=str(path))
 
 
-async def folder_digest(path: Path) -> str:
-    """Digest of a folder's content: names and bytes of what git does not ignore, or of all but caches."""
-    files = await folder_files(path)
+async def folder_digest(path: Path, files: Sequence[str] | None = None) -> str:
+    """Digest of a folder's content: names and bytes of what git does not ignore, or of all but caches.
+
+    Args:
+        files: Take these for its content.
+    """
+    names = await folder_files(path) if files is None else files
 
     def read() -> str:
-        return digest([(name, _content(path / name)) for name in files])
+        return digest([(name, _content(path / name)) for name in names])
 
     return await asyncio.to_thread(read)
 

@@ -13,7 +13,7 @@ from weigh.records.errors import CapabilityError
 from weigh.study.cache import locked, studies_dir
 from weigh.study.git import Repository
 from weigh.study.packages import package_source, source_path
-from weigh.study.revisions import Revision, folder_files
+from weigh.study.revisions import Revision, folder_digest, folder_files
 
 
 def source_of(revision: Revision) -> Path:
@@ -45,6 +45,10 @@ async def fetch_source(revision: Revision) -> Path:
             else:
                 files = await folder_files(Path(revision.origin))
                 await asyncio.to_thread(_copy, Path(revision.origin), work, files)
+                if await folder_digest(work, files) != revision.digest:
+                    raise CapabilityError(
+                        f"revision {revision.name}: {revision.origin} has changed since this was planned; run it again"
+                    )
             work.rename(target)
         except OSError as error:
             raise CapabilityError(f"the source of revision {revision.name}: {error}") from error

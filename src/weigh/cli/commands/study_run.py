@@ -15,7 +15,7 @@ from weigh.cli.terminal import say
 from weigh.execute.stop import StopSignal
 from weigh.pipeline.compare import Options
 from weigh.pipeline.request import RunResult
-from weigh.pipeline.study import StudyPlan, build_study, open_session, plan_study
+from weigh.pipeline.study import StudyPlan, open_session, plan_study, study_in_use
 from weigh.pipeline.study_results import study_results
 from weigh.pipeline.study_status import cell_groups, forecast
 from weigh.store.layout import Store
@@ -76,6 +76,7 @@ async def _run(args: argparse.Namespace, watch: object) -> tuple[StudyPlan, RunR
             say(f"left out: {line}")
     # What is all stored needs no installation.
     remain = {str(group.arm.axes["revision"]) for group in cell_groups(session) if group.remaining}
-    await build_study(plan, (lambda text: None) if args.quiet else say, only=remain)
-    with watch, stop.on_signals():  # type: ignore[attr-defined]
-        return plan, await session.execute()
+    notice = (lambda text: None) if args.quiet else say
+    async with study_in_use(plan, f"run {session.manifest.id}", notice, only=remain):
+        with watch, stop.on_signals():  # type: ignore[attr-defined]
+            return plan, await session.execute()

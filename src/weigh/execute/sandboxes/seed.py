@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -55,6 +56,34 @@ async def seed(sandbox: Sandbox, workspace: Workspace | None, instance: Instance
         await sandbox.write_file(path, data)
 
 
+def wholeness(workspace: Workspace | None) -> tuple[tuple[int, int, int], ...]:
+    """What tells whether the folders that a workspace shows are still those they were; compare it with a later one.
+
+    Raises:
+        Failure: Kind `sandbox`: something of them is gone.
+    """
+    found = []
+    for file in workspace.whole if workspace is not None else ():
+        try:
+            facts = Path(file).stat()
+        except OSError as error:
+            message = f"{Path(file).parent} is gone or not whole ({error.strerror}: {Path(file).name}); run it again"
+            raise Failure(Error(kind="sandbox", code="not_whole", message=message)) from error
+        found.append((facts.st_ino, facts.st_size, facts.st_mtime_ns))
+    return tuple(found)
+
+
+def check_whole(workspace: Workspace | None, before: tuple[tuple[int, int, int], ...]) -> None:
+    """See that the folders are still those they were.
+
+    Raises:
+        Failure: Kind `sandbox`: something of them is gone, or was replaced.
+    """
+    if wholeness(workspace) != before:
+        message = "what the sandbox was shown (an installation, a Skill) was replaced while the trial ran; run it again"
+        raise Failure(Error(kind="sandbox", code="not_whole", message=message))
+
+
 def instance_files(instance: Instance) -> Iterator[tuple[str, bytes]]:
     """The files of a question, by relative path.
 
@@ -78,9 +107,13 @@ def _content(instance: Instance, path: str, content: Any) -> bytes:
             raise DataError(f"{where}: is no base64: {error}") from error
     if isinstance(content, Mapping) and isinstance(content.get("path"), str):
         try:
-            return Path(content["path"]).read_bytes()
+            data = Path(content["path"]).read_bytes()
         except OSError as error:
             raise DataError(f"{where}: cannot read {content['path']}: {error.strerror}") from error
+        told = content.get("sha256")
+        if told is not None and hashlib.sha256(data).hexdigest() != told:
+            raise DataError(f"{where}: {content['path']} is not what it was when this was planned; run it again")
+        return data
     raise DataError(f'{where}: expected a text, {{"base64": ...}} or {{"path": ...}}')
 
 
