@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,48 @@ async def test_results_verdicts_and_the_comparison_say_the_same(
     said = " ".join(capsys.readouterr().out.split())
     assert "all questions, small" in said
     assert "Over all tasks, by model, B is at weak not resolved and at small not resolved" in said
+
+
+async def test_a_study_is_shown_task_by_task_and_trial_by_trial(
+    compared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await run(compared)
+
+    def shown(*words: str) -> str:
+        with ThreadPoolExecutor(1) as pool:  # the command has an event loop of its own
+            code = pool.submit(main, ["study", "show", str(compared), *words]).result()
+        assert code == 0
+        return capsys.readouterr().out
+
+    lines = shown("--by", "task").splitlines()
+    assert lines[0].split() == ["model", "revision", "shout", "tell"]
+    assert ["small", "v1.0.0", "0.0", "100.0"] in [line.split() for line in lines]
+    assert lines[-1] == "match in percent; 4 trials each"
+    narrow = shown("--by", "task", "--only", "model=small,revision=v1.0.0").splitlines()
+    assert [line.split() for line in narrow[:3]] == [
+        ["task", "small/coder/v1.0.0/bare"],
+        ["shout", "0.0"],
+        ["tell", "100.0"],
+    ]
+    flat = json.loads(shown("--by", "task", "--format", "json", "-t", "shout"))
+    assert {(row["model"], row["revision"]): row["match"] for row in flat if row["task"] == "shout"} == {
+        ("weak", "v1.0.0"): 0.0, ("weak", "v1.1.0"): 0.0, ("small", "v1.0.0"): 0.0, ("small", "v1.1.0"): 1.0,
+    }  # fmt: skip
+
+    part = ["--trials", "-t", "shout", "--only", "model=small,revision=v1.1.0"]
+    listed = json.loads(shown(*part, "--format", "json"))
+    wanted = {t.id for t in trials(compared) if t.task == "greet.shout" and t.arm == "small/coder/v1.1.0/bare"}
+    assert {row["id"] for row in listed} == wanted
+    assert {(row["task"], row["tier"], row["match"], row["turns"]) for row in listed} == {("shout", "bare", 1.0, 2)}
+    assert listed[0]["id"] in shown(*part)
+
+    # What is asked for a part is about that part.
+    text = shown("-t", "shout", "--only", "model=small")
+    assert [line.split()[:4] for line in text.splitlines()[1:3]] == [
+        ["small", "v1.0.0", "bare", "1"],
+        ["small", "v1.1.0", "bare", "1"],
+    ]
+    assert "helps" in text and "weak" not in text
 
 
 async def test_shared_leaves_out_what_only_some_arms_ran(compared: Path) -> None:

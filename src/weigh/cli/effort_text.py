@@ -70,20 +70,29 @@ def _block(task: str, efforts: Sequence[Effort], format: Format) -> str:
     return render(columns, rows, format)
 
 
-def adoption_text(made: Sequence[Efforts], format: Format) -> str:
-    """Markers with the share of trials in which they fired, and what each is."""
+def adoption_text(made: Sequence[Efforts], format: Format, *, every: bool = True) -> str:
+    """Markers with the share of trials in which they fired, and what each is.
+
+    Args:
+        every: Also those that fired in no trial of a task; for machines they are always there.
+    """
     adoption = [a for one in made for a in one.adoption]
     rows = [dict(flat_adoption(a)) for a in adoption]
     if format in ("json", "csv"):
         return render([Column(k, k) for k in (rows[0] if rows else ["task"])], rows, format)
     if not rows:
         return "no trial was looked through for markers"
-    shown = [r | {"fired": f"{a.fired} of {a.trials}", "share": _share(a)} for r, a in zip(rows, adoption, strict=True)]
+    ever = {(a.task, a.marker) for a in adoption if a.fired}
+    kept = [(r, a) for r, a in zip(rows, adoption, strict=True) if every or (a.task, a.marker) in ever]
+    left_out = "markers that fired in no trial of a task are left out (weigh results --markers lists them)"
+    if not kept:
+        return left_out
+    shown = [r | {"fired": f"{a.fired} of {a.trials}", "share": _share(a)} for r, a in kept]
     columns = [
         Column("task", "task"), Column("arm", "arm"), Column("marker", "marker"), Column("fired", "fired", str, True),
         Column("share", "% ± SE", str, True), Column("description", "what it is"),
     ]  # fmt: skip
-    return render(columns, shown, format)
+    return "\n".join([render(columns, shown, format), *([left_out] if len(kept) < len(rows) else [])])
 
 
 def _share(one: Adoption) -> str | None:

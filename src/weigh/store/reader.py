@@ -145,7 +145,9 @@ def read_trial(store: Store, id_prefix: str) -> Trial:
     found = exact or found
     ids = {trial for _, trial in found}
     if not found:
-        raise StoreError(f"there is no trial {id_prefix!r} in {store.path}; `weigh results RUN` lists a run's trials")
+        raise StoreError(
+            f"there is no trial {id_prefix!r} in {store.path}; `weigh results RUN --trials` lists a run's trials"
+        )
     if len(ids) > 1:
         shown = ", ".join(sorted(ids)[:5]) + (", ..." if len(ids) > 5 else "")
         raise StoreError(f"{id_prefix!r} could be {len(ids)} trials: {shown}; write more of the id")

@@ -41,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(shown of runs of agents anyway)",
     )  # fmt: skip
     parser.add_argument(
-        "--markers", action="store_true", help="how often each marker fired (shown of runs of agents anyway)"
+        "--markers",
+        action="store_true",
+        help="how often each marker fired (shown of runs of agents anyway, without those that never did)",
     )
     parser.add_argument("--trials", action="store_true", help="list the trials (weigh trial ID shows one)")
     parser.add_argument("--failed", action="store_true", help="list only the trials that failed, with the reason")
@@ -79,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     acting = [r for r in runs if r.acts]
     if acting and args.format in ("table", "md"):
         made = [efforts(store, r, errors=args.errors, level=args.level) for r in acting]
-        print(f"\n{effort_text(made, args.format)}\n\n{adoption_text(made, args.format)}")
+        print(f"\n{effort_text(made, args.format)}\n\n{adoption_text(made, args.format, every=False)}")
     return 0
 
 

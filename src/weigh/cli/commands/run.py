@@ -205,8 +205,12 @@ def print_plan(plan: Plan, format: str) -> None:
     )
 
 
-def close(result: RunResult, request: RunRequest, watch: Watcher) -> int:
-    """The last lines of a run, and its exit code. The very last one says what failed."""
+def close(result: RunResult, request: RunRequest, watch: Watcher, look: str | None = None) -> int:
+    """The last lines of a run, and its exit code. The very last one says what failed.
+
+    Args:
+        look: Commands that show more of it, instead of `weigh results RUN`.
+    """
     usage = result.usage
     parts = [f"{result.executed} run", f"{result.reused} reused"]
     if result.rescored:
@@ -217,7 +221,8 @@ def close(result: RunResult, request: RunRequest, watch: Watcher) -> int:
     if usage.cost is not None:
         parts.append(dollars(usage.cost))
     say()
-    say(f"{', '.join(parts)}; stored as {result.run.id} in {request.store} (weigh results {result.run.id})")
+    look = look or f"weigh results {result.run.id}"
+    say(f"{', '.join(parts)}; stored as {result.run.id} in {request.store} ({look})")
     for status, number in sorted(result.outcomes.items()):
         say(f"{number} ended without an answer ({status}) and count as no match")
     failed = sum(result.failed.values())

@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     plan, result = asyncio.run(_run(args, watch))
     made = study_results(Store(plan.request.store), result.run, plan.study.compare, Options(margin=plan.study.margin))
     print(results_text(made, args.format))
-    return close(result, plan.request, watch)
+    named = f" {args.study}" if args.study else ""
+    return close(result, plan.request, watch, f"weigh study show{named} --trials, then weigh trial ID")
 
 
 async def _dry(args: argparse.Namespace) -> None:
