@@ -75,7 +75,7 @@ class Live:
         self._watchers = 0
         self._woken = asyncio.Event()
         self._stale = True
-        self._again_at = 0.0
+        self._again_at = self._built_at = 0.0
         self._was_running = True
         self.version = 0
         self.payload = b""
@@ -105,7 +105,7 @@ class Live:
                 took = self.busy - before
                 if self._stale and self._may_build():
                     await self._build()
-                elif self.made is not None and not self._stale and not self._was_running:
+                elif self.made is not None and self._is_quiet():
                     await self._build(whole=True)
                 if self.problem is not None:
                     self.problem = None
@@ -119,6 +119,11 @@ class Live:
     def _may_build(self) -> bool:
         """Whether it is time; at once when the run has just ended, so that the last numbers do not wait."""
         return time.monotonic() >= self._again_at or not self._was_running
+
+    def _is_quiet(self) -> bool:
+        """Whether nothing came for a while: a run that has just ended is still writing its trials together."""
+        quiet = time.monotonic() - self._built_at >= self._rebuild_every
+        return quiet and not self._stale and not self._was_running
 
     async def _look(self) -> None:
         changed, running, data = await self._blocking(self._looked)
@@ -166,7 +171,8 @@ class Live:
             self._stale = True
             raise
         took = self.busy - before  # CPU time: on a busy machine the clock would make it rarer than it has to be
-        self._again_at = time.monotonic() + max(self._rebuild_every, took / self._share)
+        self._built_at = time.monotonic()
+        self._again_at = self._built_at + max(self._rebuild_every, took / self._share)
         self.made = wishes
         self.builds += 1
         self.version += 1
