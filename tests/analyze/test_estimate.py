@@ -94,7 +94,7 @@ def test_nan_is_refused(bad: float) -> None:
 def test_bounds_are_checked_and_cut_the_interval() -> None:
     with pytest.raises(ValueError, match="bounds"):
         estimate([0.2, 1.4], bounds=(0, 1))
-    assert estimate([0.9, 0.5, 1.0], bounds=(0, 1)).high == 1.0
+    assert estimate([1.9, 0.5, 2.0], bounds=(0, 2)).high == 2.0
 
 
 def test_epochs_split_the_variance_as_a_one_way_anova_does(rng: np.random.Generator) -> None:
@@ -135,3 +135,19 @@ def test_pass_at_k_and_pass_hat_k() -> None:
         reduce_pass_at_k(6, 3, 7)
     with pytest.raises(ValueError, match="cannot be right"):
         reduce_pass_hat_k(6, 7, 2)
+
+
+def test_one_of_many_epochs_is_never_surer_than_none() -> None:
+    none = estimate_epochs([[0.0] * 4] * 6, bounds=(0, 1))
+    one = estimate_epochs([[1.0, 0.0, 0.0, 0.0]] + [[0.0] * 4] * 5, bounds=(0, 1))
+    assert none.low == 0 and none.high is not None and one.low is not None and one.high is not None
+    assert one.low > 0 and one.high > none.high
+    half = estimate_epochs([[1.0, 0.0]] * 30, bounds=(0, 1))
+    assert (half.method, half.high) == ("t", 0.5), "where enough is contested it is Student's t"
+
+
+def test_the_interval_of_one_question_is_that_of_its_epochs() -> None:
+    found = [estimate_epochs([[1.0] * k + [0.0] * (4 - k)], bounds=(0, 1)) for k in range(5)]
+    assert [f.se for f in found] == [None] * 5 and {f.method for f in found} == {"wilson, these epochs"}
+    assert [(round(f.low or 0, 3), round(f.high or 0, 3)) for f in found[:2]] == [(0.0, 0.49), (0.046, 0.699)]
+    assert found[1].note is not None and "says nothing about other questions" in found[1].note

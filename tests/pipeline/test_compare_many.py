@@ -11,6 +11,7 @@ import pytest
 from tests.pipeline.compare_kit import ACCURACY, binary, put
 from weigh.pipeline.compare import Options, compare, open_sides
 from weigh.pipeline.interaction import InteractionReport, compare_along
+from weigh.pipeline.interaction_rows import interaction_notes
 from weigh.pipeline.matrix import MatrixReport, compare_many, pair_name
 from weigh.pipeline.paths import PathReport, compare_paths
 from weigh.pipeline.sides import find_sides
@@ -243,3 +244,22 @@ def test_levels_that_are_names_differ_and_do_not_grow(store: Store) -> None:
     crossed(store, {"large": 10, "base": -10})
     report = along(store, ["version=old", "version=new"], "size")
     assert (report.levels, report.ordered, report.rows[0].verdict) == (("large", "base"), False, "differs")
+
+
+def test_a_level_that_has_not_run_is_left_out_and_named(store: Store) -> None:
+    crossed(store, {"1": -10, "2": 10})
+    for version in ("old", "new"):
+        put(store, f"{version}-3", {"t": {}}, arm=f"{version}-3", axes={"size": "3", "version": version})
+    report = along(store, ["version=old", "version=new"], "size")
+    assert (report.levels, report.left_out, report.rows[0].verdict) == (("1", "2"), ("3",), "grows")
+    assert "No question is paired at size 3." in interaction_notes(report)
+
+
+def test_versions_are_levels_in_their_order(store: Store) -> None:
+    for revision, gain in (("3.38", 10), ("3.9", 0)):
+        for tier, right in (("bare", 20), ("skill", 20 + gain)):
+            axes = {"revision": revision, "tier": tier}
+            put(store, f"{tier}-{revision}", {"t": binary(right, 40)}, arm=f"{tier}-{revision}", axes=axes)
+    report = along(store, ["tier=bare", "tier=skill"], "revision")
+    assert (report.levels, report.ordered) == (("3.9", "3.38"), True)
+    assert report.rows[0].made.contrast == pytest.approx(0.25)

@@ -103,7 +103,35 @@ def test_arms_that_are_level_have_no_first(tmp_path: Path) -> None:
         assert all(float(arm["score"]) == best for arm in row["arms"] if arm["arm"] in row["best"]) and row["best"]
 
 
-def test_the_smallest_difference_to_be_seen_follows_the_level(opened: Opened) -> None:
-    found = [float(rows(opened.go(view="overview", level=level), "Results")[0][6].split()[0])
-             for level in ("0.9", "0.95", "0.99")]  # fmt: skip
+def test_the_smallest_difference_to_be_seen_follows_the_level(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    study(store)
+    value = msgspec.json.decode(build_payload(store).index)
+    rows = [value["blocks"][value["results"][f"{level}|exclude"]][0] for level in ("0.9", "0.95", "0.99")]
+    found = [float(row["shown"]["mde80"].split()[0]) for row in rows]
     assert found == sorted(found) and found[0] < found[2]
+
+
+def test_why_trials_are_missing_is_told_by_what_was_asked(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    partly(store)
+    value = msgspec.json.decode(build_payload(store).index)
+    assert value["coverage"][1]["why"] == "2 missing: these were not asked for, or not reached"
+    folder = store.open("partly-00000001")
+    asked = {"models": {"m/bare": {"name": "m"}}}
+    folder.begin(Invocation(id="i2", started=3.0, ended=4.0, plan={"cells": {"find": 3}}, provenance=asked))
+    value = msgspec.json.decode(build_payload(store).index)
+    assert [entry["why"] for entry in value["coverage"]] == [
+        "1 missing: not reached before it ended",
+        "3 missing: no execution asked for them (`-t` and `--only` choose a part)",
+        "1 missing: no execution asked for them (`-t` and `--only` choose a part)",
+    ]
+
+
+def test_compare_opens_on_a_pair_with_something_to_show(opener: Callable[..., Opened], tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    partly(store)
+    assert main(["report", "--store", str(store.path), "-o", str(tmp_path / "page")]) == 0
+    page = opener(tmp_path / "page").go(view="compare")
+    assert page.inner_text("main").count("m/skill against m/bare") >= 1
+    assert rows(page, "The paired comparison")[0][2] == "2"

@@ -17,6 +17,9 @@ from numpy.typing import ArrayLike
 from .checks import Floats, cluster_codes, fraction, is_binary, vector
 from .distributions import detectable, t_two_sided, z_two_sided
 
+FEW = 5
+"""Shares of which fewer questions than this count (or fail) get Wilson's interval even if their scores are not 0/1."""
+
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """A mean over questions with its uncertainty. `None` means "cannot be known from these numbers", never 0."""
@@ -29,7 +32,8 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None
     level: float
     method: str
-    """How the interval was made: "wilson", "wilson, clustered", "t", "t, clustered" or "none"."""
+    """How the interval was made: "wilson", "wilson, clustered", "wilson, these epochs", "t",
+    "t, clustered" or "none"."""
     se_clustered: float | None = None
     """Cluster-robust standard error; when given, the interval uses it."""
     n_clusters: int | None = None
@@ -64,7 +68,9 @@ def estimate(
 
     A 0/1 score gets Wilson's interval (under clusters with the effective number of questions and t with G-1 degrees
     of freedom), anything else Student's t (G-1 degrees of freedom under clusters), cut at `bounds` when they are
-    known. `epochs` says of how many repeats each value is the mean; it only adds a note when they differ.
+    known. Means of epochs of which few are contested get Wilson's too, which is then wider than it need be: 1 of 24 is
+    never surer than 0 of 24. `epochs` says of how many repeats each value is the mean; it only adds a note when they
+    differ.
     No question: the mean is None. One question or one cluster: the standard error is None.
 
     Raises ValueError for NaN, infinities, values outside `bounds` and lengths that do not match.
@@ -155,6 +161,9 @@ def _mean(
     error, df, method = (se, n - 1, "t") if groups is None else (se_clustered, groups - 1, "t, clustered")
     if error is None:
         return None, None, "none"
+    if bounds == (0.0, 1.0) and groups is None and n * min(mean, 1 - mean) < FEW:
+        # Too few for Student's t. No score within these bounds varies more than a 0/1 score of its mean.
+        return *wilson(mean, n, z_two_sided(level)), "wilson"
     if error <= 1e-15 * abs(mean):
         notes.append("all values are equal: the interval has no width, which says little when n is small")
     half = t_two_sided(level, df) * error
@@ -180,6 +189,10 @@ def estimate_epochs(
     """
     means, counts, within = epoch_moments(values, "values")
     whole = estimate(means, clusters=clusters, epochs=[len(row) for row in values], bounds=bounds, level=level)
+    if means.size == 1 and clusters is None and counts[0] > 1 and is_binary(flat := vector(values[0], "values")):
+        low, high = wilson(float(means[0]), flat.size, z_two_sided(level))
+        note = f"one question: the interval is that of its {flat.size} epochs and says nothing about other questions"
+        return msgspec.structs.replace(whole, low=low, high=high, method="wilson, these epochs", note=note)
     if within is None or whole.se is None:
         return whole
     se_within = math.sqrt(within * float(np.sum(1 / counts))) / means.size

@@ -16,6 +16,7 @@ from weigh.store.layout import Store
 USUAL = ("step", "checkpoint", "revision")
 """Axes that have an order of their own, tried in turn when none is named."""
 RUN = "run"
+UNORDERED = "by when their runs began"
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +113,7 @@ def _order(groups: dict[Axis, list[Member]], axis: str, order: Sequence[str]) ->
         return sorted(values, key=lambda v: [int(n) for n in re.findall(r"\d+", str(v))]), "by the numbers in its names"
     if axis != RUN and all(re.fullmatch(r"v?\d+(\.\d+)*", str(v)) for v in values):
         return sorted(values, key=lambda v: [int(n) for n in re.findall(r"\d+", str(v))]), "by version"
-    return sorted(values, key=lambda v: min(m.run.created for m in groups[v])), "by when their runs began"
+    return sorted(values, key=lambda v: min(m.run.created for m in groups[v])), UNORDERED
 
 
 def _label(value: Axis, axis: str, groups: dict[Axis, list[Member]]) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from weigh.analyze.correct import adjust
 from weigh.analyze.interaction import Interaction, compare_interaction
 from weigh.pipeline.align import COSTS, Aligned, align, common_metric, refuse_versions, task_pairs
+from weigh.pipeline.axis import UNORDERED, order_axis
 from weigh.pipeline.compare import Options, host_difference
 from weigh.pipeline.results import suite_members
 from weigh.pipeline.sides import Side
@@ -74,6 +75,7 @@ class InteractionReport(msgspec.Struct, frozen=True, kw_only=True):
         ordered: Whether the values are sizes (their order means something) or just names.
         rows: Tasks, then all questions together when there are several.
         options: How it was compared.
+        left_out: Values at which no question is paired.
     """
 
     a: str
@@ -83,6 +85,7 @@ class InteractionReport(msgspec.Struct, frozen=True, kw_only=True):
     ordered: bool
     rows: tuple[InteractionRow, ...]
     options: Options = Options()
+    left_out: tuple[str, ...] = ()
 
 
 def compare_along(store: Store, data: Dataset, a: Side, b: Side, axis: str, options: Options) -> InteractionReport:
@@ -92,6 +95,7 @@ def compare_along(store: Store, data: Dataset, a: Side, b: Side, axis: str, opti
         DefinitionError: The axis does not exist, or fewer than two of its values are on both sides.
     """
     levels, ordered = _levels(a, b, axis)
+    every = [str(level) for level in levels]
     wanted = options.tasks
     if options.suite is not None:
         suites = {s.name: s for side in (a, b) for m in side.members for s in m.run.suites}
@@ -108,7 +112,15 @@ def compare_along(store: Store, data: Dataset, a: Side, b: Side, axis: str, opti
             metric = common_metric(ours, theirs, options.metric)
             pairs = align(data, x, y, name, ours, theirs, metric, errors=options.errors, cluster=options.cluster)
             by_task.setdefault(name, []).append(pairs)
+    # A level at which nothing was paired yet (a model that has not run) is left out, not the question.
+    held = [i for i in range(len(levels)) if any(found[i].n for found in by_task.values() if len(found) == len(levels))]
+    by_task = {name: [found[i] for i in held] for name, found in by_task.items() if len(found) == len(levels)}
+    levels, sides = [levels[i] for i in held], [sides[i] for i in held]
     shown = [str(level) for level in levels]
+    if len(levels) < 2:
+        raise DefinitionError(
+            f"paired questions are there at {', '.join(shown) or 'no'} {axis} only, of {', '.join(every)}"
+        )
     whole = {name: found for name, found in by_task.items() if len(found) == len(levels) and all(p.n for p in found)}
     if not whole:
         raise DefinitionError(f"no task has paired questions at every {axis} ({', '.join(shown)})")
@@ -123,12 +135,13 @@ def compare_along(store: Store, data: Dataset, a: Side, b: Side, axis: str, opti
         rows.append(_row(POOLED, pooled, shown, options, reason))
     rows = [msgspec.structs.replace(row, ordered=ordered) for row in rows]
     return InteractionReport(
-        a=a.label, b=b.label, axis=axis, levels=tuple(shown), ordered=ordered, rows=tuple(rows), options=options
-    )
+        a=a.label, b=b.label, axis=axis, levels=tuple(shown), ordered=ordered, rows=tuple(rows), options=options,
+        left_out=tuple(level for level in every if level not in shown),
+    )  # fmt: skip
 
 
 def _levels(a: Side, b: Side, axis: str) -> tuple[list[Axis], bool]:
-    """Values of the axis that both sides have: sizes in order, other values as the runs have them."""
+    """Values of the axis that both sides have: sizes and versions in order, other values as the runs have them."""
     known = sorted({name for side in (a, b) for m in side.members for name in m.arm.axes})
     if axis not in known:
         raise DefinitionError(f"--interaction {axis}: no arm has this axis{suggest(axis, known)} ({', '.join(known)})")
@@ -145,6 +158,11 @@ def _levels(a: Side, b: Side, axis: str) -> tuple[list[Axis], bool]:
             f"--interaction {axis} takes two values or more that both sides have; {a.label} has {ours}, "
             f"{b.label} has {other} (name sides by a filter that matches several arms, e.g. tier=bare)"
         )
+    # 3.9 comes before 3.38 where they are versions: texts are sizes only where the axis says so or a unit does.
+    texts = [v for v in both if isinstance(v, str)]
+    if texts and axis != "size" and not any(v.strip()[-1:].isalpha() for v in texts):
+        known_order = order_axis([*a.members, *b.members], axis)
+        return [p.value for p in known_order.places if p.value in both], known_order.by != UNORDERED
     sizes = [_size(v) for v in both]
     if all(s is not None for s in sizes):
         return [v for _, v in sorted(zip(sizes, both, strict=True), key=lambda pair: pair[0] or 0.0)], True

@@ -52,7 +52,10 @@ def interaction_cells(report: InteractionReport) -> list[dict[str, Any]]:
 
 
 def _change(report: InteractionReport) -> str:
-    return "change" if len(report.levels) == 2 else "slope a step"
+    if len(report.levels) == 2:
+        return "change"
+    # Names have no distance: it says whether the effect rises in the order shown, and no more.
+    return "slope a step" if report.ordered else "slope, in this order"
 
 
 def interaction_notes(report: InteractionReport) -> list[str]:
@@ -63,6 +66,8 @@ def interaction_notes(report: InteractionReport) -> list[str]:
         how = "the same questions at every level" if row.made.paired else "different questions at each level"
         lost = f"; {row.dropped} paired questions that not every level has are left out" if row.dropped else ""
         lines.append(f"{row.task}: {told} ({how}{lost})")
+    if report.left_out:
+        lines.append(f"No question is paired at {report.axis} {', '.join(report.left_out)}.")
     if not report.ordered:
         lines.append(f"The values of {report.axis} are names: they are taken in the order in which the runs have them.")
     if any(is_cost(row.metric) for row in report.rows):

@@ -15,6 +15,7 @@ from weigh._version import __version__
 from weigh.pipeline.path_rows import path_notes
 from weigh.pipeline.paths import PREFIX
 from weigh.pipeline.payload_costs import cost_rows, marker_names
+from weigh.pipeline.payload_first import first_pair, first_rows
 from weigh.pipeline.payload_fronts import front_rows
 from weigh.pipeline.payload_grid import ERRORS, LEVELS, Blocks, Grid, grid_of
 from weigh.pipeline.payload_interactions import interaction_blocks
@@ -101,6 +102,8 @@ def _build(
     prices = [m["name"] for m in metrics if m["cost"]]
     coverage = coverage_rows(store, data, source)
     costs = cost_rows(data, source, specs, prices, markers)
+    compared = pair_blocks(store, data, sides, pairs, names, fields, blocks, grid)
+    matrices = matrix_blocks(store, data, source, names, blocks, grid)
     value = {
         "format": FORMAT,
         "weigh": __version__,
@@ -124,13 +127,15 @@ def _build(
         "costs": costs,
         "fronts": front_rows(results, blocks, costs, specs, prices),
         "sides": [{"label": s.label, "word": s.word, "arms": list(s.arms), "axis": s.axis} for s in sides],
-        "pairs": pair_blocks(store, data, sides, pairs, names, fields, blocks, grid),
+        "pairs": compared,
+        "first": first_pair(compared, sides, blocks),
         "interactions": interaction_blocks(store, data, source, sides, pairs, blocks, grid),
         "pairs_left_out": left_out,
         "paths": path_blocks(data, sides, markers, blocks, grid),
         "path_notes": {marker: path_notes(marker.removeprefix(PREFIX)) for marker in markers},
         "fields": {name: list(own) for name, own in fields.items()},
-        "matrix": matrix_blocks(store, data, source, names, blocks, grid),
+        "matrix": matrices,
+        "first_row": first_rows(matrices, blocks),
         "wishes": None if wishes is None else [msgspec.to_builtins(wish) for wish in wishes],
         "runs": run_rows(store, source),
         "coverage": coverage,

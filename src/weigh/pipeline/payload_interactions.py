@@ -20,7 +20,8 @@ def interaction_blocks(
 ) -> dict[str, dict[str, dict[str, int]]]:  # fmt: skip
     """By pair of sides that are values of an axis, then the further axis, then lens; scores only.
 
-    A pair that has no level in common with another, or none twice, has no entry: there is nothing to ask.
+    A pair that has no level in common with another, or none twice, has no entry; where too little was paired, the block
+    says why.
     """
     found: dict[str, dict[str, dict[str, int]]] = {}
     for i, j in pairs if grid.has_metric(None) else ():
@@ -35,13 +36,9 @@ def interaction_blocks(
             of_axis: dict[str, int] = {}
             for lens, same in grid.lenses():
                 if same.key not in of_axis:
-                    made = _along(store, data, a, b, axis.name, same)
-                    if made is None:
-                        break
-                    of_axis[same.key] = blocks.add(made)
+                    of_axis[same.key] = blocks.add(_along(store, data, a, b, axis.name, same))
                 of_axis[lens.key] = of_axis[same.key]
-            if of_axis:
-                found.setdefault(f"{i},{j}", {})[axis.name] = of_axis
+            found.setdefault(f"{i},{j}", {})[axis.name] = of_axis
     return found
 
 
@@ -50,12 +47,10 @@ def _crossed(levels: Sequence[Sequence[int]], a: Comparable, b: Comparable) -> b
     return sum(bool(set(at) & set(a.arms)) and bool(set(at) & set(b.arms)) for at in levels) > 1
 
 
-def _along(
-    store: Store, data: CachedDataset, a: Comparable, b: Comparable, axis: str, lens: Lens
-) -> dict[str, Any] | None:
+def _along(store: Store, data: CachedDataset, a: Comparable, b: Comparable, axis: str, lens: Lens) -> dict[str, Any]:
     options = Options(alpha=lens.alpha, errors=lens.errors, bootstrap=False)
     try:
         report = compare_along(store, data, a.side, b.side, axis, options)
-    except DefinitionError:
-        return None  # no task has paired questions at every level: there is no such question to ask
+    except DefinitionError as error:
+        return {"missing": str(error)}
     return {"levels": list(report.levels), "rows": interaction_cells(report), "notes": interaction_notes(report)}

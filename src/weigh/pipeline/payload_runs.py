@@ -73,7 +73,11 @@ def coverage_rows(store: Store, data: CachedDataset, source: Source) -> list[dic
             there = done + sum(entry["failed"].values())
             rows.append({
                 "arm": place, "task": join_spec(task.name, task.variant), "expected": max(expected, there),
-                "done": done, **entry, "why": _why(invocations, max(expected, there) - there, entry["failed"]),
+                "done": done, **entry,
+                "why": _why(
+                    invocations, join_spec(task.name, task.variant), member.arm.id, max(expected, there) - there,
+                    entry["failed"],
+                ),
             })  # fmt: skip
         rows += [
             {"arm": place, "task": spec, "expected": 0, "done": 0, "ok": 0, "failed": {}, "outcomes": {},
@@ -102,21 +106,33 @@ def _expected(invocations: Sequence[Invocation], spec: str, instances: int | Non
     return largest
 
 
-def _why(invocations: Sequence[Invocation], missing: int, failed: Mapping[str, int]) -> str | None:
+def _why(invocations: Sequence[Invocation], spec: str, arm: str, missing: int, failed: Mapping[str, int]) -> str | None:
     parts = []
     if missing:
-        last = invocations[-1] if invocations else None
-        stopped = last.summary.get("stopped") if last else None
-        if stopped:
-            reason = f"the run was stopped: {stopped}"
-        elif last is not None and last.ended is None:
-            reason = "the run is still going, or was killed"
-        else:
-            reason = "these were not asked for, or not reached"
-        parts.append(f"{missing} missing: {reason}")
+        parts.append(f"{missing} missing: {_reason(invocations, spec, arm)}")
     if failed:
         parts.append(f"{sum(failed.values())} failed: " + ", ".join(f"{n} {kind}" for kind, n in failed.items()))
     return "; ".join(parts) or None
+
+
+def _reason(invocations: Sequence[Invocation], spec: str, arm: str) -> str:
+    """Why trials of an arm on a task are not there: nobody asked for them, for fewer of them, or it ended before."""
+    planned = [i for i in invocations if isinstance(i.plan.get("cells"), Mapping) and i.provenance.get("models")]
+    # An execution names the models of the arms that it was to run, and counts the trials of each of its tasks.
+    asked = [i for i in planned if spec in i.plan["cells"] and arm in i.provenance["models"]]
+    if planned and not asked:
+        return "no execution asked for them (`-t` and `--only` choose a part)"
+    last = (asked or invocations)[-1] if invocations else None
+    stopped = last.summary.get("stopped") if last else None
+    if stopped:
+        return f"the run was stopped: {stopped}"
+    if last is not None and last.ended is None:
+        return "the run is still going, or was killed"
+    if not planned:
+        return "these were not asked for, or not reached"
+    most = max(int(i.plan["cells"][spec]) for i in asked)
+    whole = max((int(i.plan["cells"].get(spec, 0)) for i in planned), default=0)
+    return f"{most} of {whole} were asked for (`-k`, `-n`)" if most < whole else "not reached before it ended"
 
 
 def task_rows(source: Source) -> list[dict[str, Any]]:

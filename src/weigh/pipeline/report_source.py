@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from weigh.pipeline.axis import order_axis, trend_members
+from weigh.pipeline.axis import UNORDERED, order_axis, trend_members
 from weigh.pipeline.sides import Member, Side
 from weigh.records.errors import StoreError
 from weigh.records.run import Run
@@ -18,7 +18,6 @@ from weigh.store.dataset import Dataset, Values
 from weigh.store.layout import Store
 
 NOTHING = Values(**{name: np.zeros(0, dtype=float if name == "value" else object) for name in Values.__struct_fields__})
-UNORDERED = "by when their runs began"
 
 
 class CachedDataset(Dataset):

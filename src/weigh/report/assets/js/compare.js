@@ -24,6 +24,7 @@ export function compare(main) {
 function sides() {
   const data = payload();
   const known = (i) => i !== "" && data.sides[Number(i)] !== undefined;
+  if (!known(get("a")) && !known(get("b"))) return data.first;
   const a = known(get("a")) ? Number(get("a")) : 0;
   const b = known(get("b")) && Number(get("b")) !== a ? Number(get("b")) : data.sides.findIndex((s, i) => i !== a && s.axis === data.sides[a].axis);
   return a < b ? [a, b] : [b, a];
@@ -69,6 +70,7 @@ function forWhom(pair, metric, command) {
   return Object.entries(found).flatMap(([axis, places]) => {
     const made = block(places, lens());
     const cell = (key) => (r) => r[key];
+    if (made.missing) return [h("h3", {}, `For whom: does it depend on ${axis}?`), empty(`Cannot be asked yet: ${made.missing}.`)];
     return [h("h3", {}, `For whom: does it depend on ${axis}?`), table([
       { title: "task", cell: cell("task") },
       { title: axis, cell: cell("level") },
@@ -187,7 +189,7 @@ function matrix(metric) {
   const made = block(data.matrix[metric], lens() + (get("shared") === "1" ? "|shared" : ""));
   if (!made) return isComing() ? [coming()] : [];
   if (made.missing) return [empty(`No matrix: ${made.missing}.`)];
-  const row = made.rows.find((r) => r.task === get("task")) || made.rows.find((r) => r.suite) || made.rows[0];
+  const row = made.rows.find((r) => r.task === get("task")) || made.rows[data.first_row[metric] || 0];
   const shown = arms();
   // Arms in the order of their tiers; those without a number have no cell to show.
   const scored = row.arms.filter((x) => x.score !== null).map((x) => x.arm);
@@ -205,9 +207,9 @@ function matrix(metric) {
   const chosen = pairOf(a, b);
   return [h("div", { className: "row" }, choice("on", made.rows.map((r) => [r.task, r.suite ? `${r.task} (suite)` : r.task]), row.task, (value) => set({ task: value }))),
     h("div", { className: "scroll", tabindex: 0, role: "group", "aria-label": "Matrix of arms" }, h("table", { className: "matrix" }, h("thead", {}, head), h("tbody", {}, body))),
-    h("p", { className: "soft" }, "Each cell: the arm of its row minus that of its column, on the questions that both have. Blue: the row leads; orange: the column; stronger: better resolved. Hatched: the evidence cannot tell. Choose a cell for its evidence."),
+    h("p", { className: "soft" }, "Each cell: the arm of its row minus that of its column, on the questions that both have. Blue: the row leads; orange: the column; stronger: better resolved. Hatched: the evidence cannot tell. \"-\": no question that both have. Choose a cell for its evidence."),
     without.length ? h("div", { className: "soft" }, `No number on ${row.task}: `, few(without), ".") : null,
-    row.tiers.length ? h("div", {}, "Tiers that the evidence does not separate:", h("ol", { className: "tiers" }, row.tiers.map((t) => t.filter((i) => shown.includes(i)).map((i) => data.arms[i].label)).filter((t) => t.length).map((t) => h("li", {}, few(t, 4))))) : null,
+    row.tiers.length ? h("div", {}, "Ranks: arms that the evidence does not separate are on one line:", h("ol", { className: "tiers" }, row.tiers.map((t) => t.filter((i) => shown.includes(i)).map((i) => data.arms[i].label)).filter((t) => t.length).map((t) => h("li", {}, few(t, 4))))) : null,
     chosen ? matrixEvidence(chosen, row) : null].filter(Boolean);
 }
 
@@ -227,7 +229,11 @@ function matrixCell(pair, i, j, a, b, row) {
     type: "button", className: `cell ${sure ? (leads ? "lead-b" : "lead-a") : "unsure"}`, style: sure ? { "--strength": `${strength}%` } : {},
     "aria-pressed": (i === a && j === b) || (i === b && j === a) ? "true" : "false",
     "aria-label": `${data.arms[i].label} against ${data.arms[j].label} on ${row.task}: ${shown || "no number"}, ${told}`,
-    onclick: () => set({ a: Math.min(i, j), b: Math.max(i, j) }, { keep: false }),
+    onclick: () => {
+      set({ a: Math.min(i, j), b: Math.max(i, j) }, { keep: false });
+      const evidence = document.getElementById("evidence");
+      if (evidence) evidence.scrollIntoView({ block: "nearest" });
+    },
   }, shown || "-", h("small", {}, told));
 }
 

@@ -77,7 +77,7 @@ function against(results, info, task, log) {
   const shown = arms();
   const key = get("errors") + (get("shared") === "1" ? "|shared" : "");
   const known = ((data.fronts[key] || {})[info.name] || {})[task];
-  if (!known) return [];
+  if (!known) return [h("p", { className: "soft" }, "Score against cost needs two arms with both, on the same task or suite.")];
   const spec = known.subject;
   const level = get("level");
   const rows = shown.map((arm) => {
@@ -96,6 +96,10 @@ function against(results, info, task, log) {
     front: front.map((r) => ({ x: r.cost.mean, y: r.score.score })),
   }, { series, arms: here, legend: legend(series), x_title: `${info.label} a question (mean)`, y_title: "score", format: isPercent(rows[0].score) ? PERCENT : PLAIN, x_format: info.name === "seconds" || info.name === "cost" ? PLAIN : COUNT,
     scale: log ? "log" : "linear", grid: !log, labels: 70, description: `score against mean ${info.label}` });
-  return [h("h3", {}, `Score on ${spec} against cost`), h("div", { className: "soft", id: "front" }, "On the front (no arm is both better and cheaper): ", few(front.map((r) => data.arms[r.arm].label), 5), ". ",
-    "Points may lie there by luck; the intervals say how much."), chart];
+  const left = shown.filter((arm) => !here.includes(arm)).map((arm) => data.arms[arm].label);
+  const level_ = new Set(rows.map((r) => r.score.score)).size === 1;
+  return [h("h3", {}, `Score on ${spec} against cost`), left.length ? h("div", { className: "soft", id: "off-front" }, `Not here, for want of a number on ${spec}: `, few(left), ".") : null,
+    level_ ? h("p", { className: "soft" }, `All ${rows.length} arms score ${rows[0].score.shown.score}, so the front is only the cheapest of them.`) : null,
+    h("div", { className: "soft", id: "front" }, `By mean ${info.label}, on the front (no arm is both better and cheaper): `, few(front.map((r) => data.arms[r.arm].label), 5), ". ",
+    "Points may lie there by luck; the intervals say how much."), chart].filter(Boolean);
 }

@@ -146,11 +146,11 @@ function resultTable(results) {
   const data = payload();
   const specs = new Set(tasks().map((i) => data.tasks[i].spec));
   const shown = arms();
-  const every = results.filter((r) => (r.primary || r.suite || get("every") === "1") && shown.includes(r.arm) && (r.suite ? r.shown.score : specs.has(r.task)));
-  // Of many arms the suites come first; arms without one (not all of its tasks are done) keep their tasks.
-  const whole = new Set(every.filter((r) => r.suite).map((r) => r.arm));
+  const every = results.filter((r) => (r.primary || r.suite || get("every") === "1") && shown.includes(r.arm) && (r.suite || specs.has(r.task)));
+  // Of many arms the suites are shown, of all of them; a suite of which no arm has a number says so below.
+  const whole = new Set(every.filter((r) => r.suite && r.shown.score).map((r) => r.task));
   const brief = shown.length > MANY_ARMS && whole.size > 0;
-  const rows = brief && get("tasks_too") !== "1" ? every.filter((r) => r.suite || (!whole.has(r.arm) && r.score !== null)) : every;
+  const rows = every.filter((r) => (r.suite ? whole.has(r.task) : !brief || get("tasks_too") === "1"));
   const kinds = (found) => Object.entries(found).map(([kind, n]) => `${n} ${kind}`).join(", ");
   const made = table([
     { title: "task", cell: (r) => r.task },
@@ -160,7 +160,8 @@ function resultTable(results) {
     { title: "epochs", number: true, cell: (r) => r.epochs > 1 ? r.epochs : null },
     { title: "score ± SE", number: true, cell: (r) => h("span", { "data-number": `${r.task}|${data.arms[r.arm].id}|${r.metric}` }, r.shown.score || "-") },
     { title: `${100 * get("level")} % interval`, number: true, cell: (r) => r.shown.interval },
-    { title: "MDE80", number: true, cell: (r) => r.shown.mde80, about: "the smallest difference that would show 4 times in 5" },
+    // A smallest difference belongs to two arms: with several, Compare has it pair by pair.
+    shown.length === 1 ? { title: "MDE80", number: true, cell: (r) => r.shown.mde80, about: "the smallest difference to another such arm that would show 4 times in 5" } : null,
     { title: "failed", number: true, cell: (r) => r.suite ? null : Object.keys(r.failed).length ? h("span", { className: "bad" }, to(kinds(r.failed), { arm: r.arm, task: r.task, show: "failed" })) : "0" },
     { title: "no answer", number: true, cell: (r) => countsOf(r.outcomes, { arm: r.arm, task: r.task }) },
     { title: "tokens", number: true, cell: (r) => r.suite || r.tokens === null ? null : r.tokens.toLocaleString("en") },
@@ -174,7 +175,9 @@ function resultTable(results) {
   }
   const missing = [...why].map(([told, names]) => h("span", {}, told, names.length < shown.length ? [" (", few(names), ")"] : ""));
   return h("div", {}, made, notes([get("errors") === "zero" ? "failed trials count as the worst value" : null,
-    get("shared") === "1" ? "only questions on which every arm has a value" : null, ...missing].filter(Boolean)),
+    get("shared") === "1" ? "only questions on which every arm has a value" : null,
+    rows.some((r) => (r.interval_method || "").includes("these epochs")) ? "of a task with one question (n 1) the interval is that of its epochs: how it comes out when it is asked again, not how other questions would" : null,
+    "score ± SE: the mean over questions and its standard error", ...missing].filter(Boolean)),
   brief ? check("every task", get("tasks_too") === "1", (on) => set({ tasks_too: on ? "1" : "" })) : null,
   data.tasks.some((t) => t.metrics.length > 1) ? check("every metric", get("every") === "1", (on) => set({ every: on ? "1" : "" })) : null);
 }
@@ -198,14 +201,15 @@ function markers() {
     : [later(place(), "dots", { rows: whole.map((c) => ({ row: name(c.measure), series: data.arms[c.arm].label, value: c.mean, low: c.at[level].low, high: c.at[level].high, href: trialsOf({ arm: c.arm, marker: c.measure }),
       label: `${data.arms[c.arm].label}, ${name(c.measure)}: ${c.mean_shown} %` })) },
     { series, arms: shown, legend: legend(series), x_title: "share of trials", format: PERCENT, zero: true, description: "Marker adoption by arm" })];
-  const said = [h("h2", {}, "What they did"), h("p", { className: "soft" }, "Share of trials in which each marker fired, over all tasks.",
+  const said = [h("h2", {}, "What they did"), h("p", { className: "soft" }, "Share of trials in which each marker fired, over all tasks; a marker is a behaviour that every trial is looked through for. Intervals are over questions, of which there are fewer than trials.",
     silent.length ? ` Never: ${silent.map(name).join(", ")}.` : "")];
   if (!whole.length) return said;
   return [...said, ...chart(), table([
       { title: "marker", cell: (c) => name(c.measure) },
       { title: "arm", cell: (c) => armName(c.arm) },
-      { title: "n", number: true, cell: (c) => c.n },
-      { title: "share ± SE, %", number: true, cell: (c) => to(c.mean_shown, { arm: c.arm, marker: c.measure }) },
+      { title: "questions", number: true, cell: (c) => c.n },
+      { title: "trials", number: true, cell: (c) => c.trials },
+      { title: "share ± SE, %", number: true, cell: (c) => to(c.mean_shown, { arm: c.arm, marker: c.measure }), about: "the mean over questions; the epochs of a question are averaged first" },
       { title: `${100 * level} % interval`, number: true, cell: (c) => c.at[level].shown },
       { title: "what it means", cell: (c) => (data.marker_descriptions || {})[c.measure] },
     ], shown.length > MANY_ARMS ? whole.filter((c) => c.mean > 0) : whole, { caption: "Markers by arm", sortable: true })];

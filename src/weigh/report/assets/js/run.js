@@ -1,7 +1,7 @@
 // Run: what a reader needs to reproduce it, and how it went.
 
 import { swatch } from "./controls.js";
-import { h, notes, plural, table } from "./dom.js";
+import { append, h, notes, plural, table } from "./dom.js";
 import { otherRuns } from "./live.js";
 import { payload } from "./payload.js";
 import { countsOf, to } from "./trials.js";
@@ -9,7 +9,7 @@ import { countsOf, to } from "./trials.js";
 export function runView(main) {
   const data = payload();
   main.append(h("h1", {}, data.runs.length > 1 ? "Runs" : "Run"));
-  for (const run of data.runs) main.append(...one(run));
+  for (const run of data.runs) append(main, one(run));
   const others = otherRuns();
   if (others.length) main.append(h("h2", {}, "Other runs of this store"), h("p", { className: "soft" }, "This page shows what the viewer was started with. Names after `weigh view` choose; several are shown side by side:"), h("pre", { id: "others" }, others.map((name) => `weigh view ${name}`).join("\n")));
   main.append(h("h2", {}, "This report"), h("p", { className: "soft" }, `Made by weigh ${data.weigh} on ${when(data.made)} from ${plural(data.trials.id.length, "trial")}. Traces: ${data.traces}.`,
@@ -24,11 +24,13 @@ function one(run) {
   const data = payload();
   const arms = data.arms.map((arm, i) => [arm, i]).filter(([arm]) => arm.run === run.id);
   const typed = run.invocations.map((i) => i.command).filter(Boolean);
-  const command = typed[typed.length - 1];
+  // Each execution may have run another part; what only scored again runs nothing.
+  const ran = [...new Set(run.invocations.filter((i) => i.command && (i.plan || {}).cells).map((i) => i.command))];
+  const commands = ran.length ? ran : typed.slice(-1);
   const several = new Set(typed).size > 1;
   const warnings = [...new Set(run.invocations.flatMap((i) => (i.plan || {}).warnings || []))];
   return [h("h2", {}, run.name, " ", h("span", { className: "soft" }, run.id)),
-    h("h3", {}, "To run it again"), command ? copyable(command) : h("p", { className: "soft" }, "No command was recorded: the run was made from Python, or imported."),
+    h("h3", {}, "To run it again"), ...(commands.length ? commands.map(copyable) : [h("p", { className: "soft" }, "No command was recorded: the run was made from Python, or imported.")]),
     h("h3", {}, "Arms"), table([
       { title: "arm", cell: ([arm, i]) => h("span", {}, swatch(i), arm.label) },
       ...[...new Set(arms.flatMap(([arm]) => Object.keys(arm.axes)))].map((axis) => ({ title: axis, cell: ([arm]) => arm.axes[axis] })),
@@ -46,8 +48,14 @@ function one(run) {
       several ? { title: "command", cell: (i) => h("code", {}, i.command) } : null,
     ], run.invocations, { caption: "Invocations" }),
     warnings.length ? h("h3", {}, "Warnings") : null, warnings.length ? h("div", { id: "warnings" }, notes(warnings)) : null,
-    ...failures(run), ...provenance(run),
+    ...failures(run), ...provenance(run), ...studyFile(),
     h("details", {}, h("summary", {}, "configuration"), h("pre", {}, JSON.stringify({ asked: (run.invocations[run.invocations.length - 1] || {}).plan, harness: run.harness, arms: arms.map(([arm]) => ({ id: arm.id, config: arm.config })), suites: run.suites, group: run.group, tags: run.tags }, null, 1)))];
+}
+
+// The study as it was written, where the run remembers it.
+function studyFile() {
+  const about = payload().study && payload().study.about;
+  return about && about.file ? [h("details", { id: "study-file" }, h("summary", {}, "the study file"), h("pre", {}, JSON.stringify(about.file, null, 1)))] : [];
 }
 
 function kinds(found) {
@@ -72,9 +80,11 @@ function failures(run) {
 }
 
 function provenance(run) {
-  const last = run.invocations[run.invocations.length - 1];
-  if (!last || !last.provenance) return [];
+  const last = run.invocations.filter((i) => i.provenance).pop();
+  if (!last || !last.provenance || !Object.keys(last.provenance).length) return [];
   const { packages, ...rest } = last.provenance;
+  // Each execution names the models of the arms that it ran.
+  rest.models = Object.assign({}, ...run.invocations.map((i) => (i.provenance || {}).models || {}));
   const rows = [...flat(rest), ...Object.entries(packages || {})];
   return [h("details", {}, h("summary", {}, "provenance: models, packages, host, commit"), table([{ title: "what", cell: ([k]) => k }, { title: "is", cell: ([, v]) => String(v) }], rows, { caption: "Provenance" }))];
 }
