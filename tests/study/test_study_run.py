@@ -103,6 +103,17 @@ async def test_every_wrong_name_is_told_before_anything_is_built(study: Path, li
     assert "there is no agent 'coderr'; did you mean 'coder'" in said
     assert "there is no tier 'skil'; did you mean 'skill'?" in said
     assert "-t: tasks: there is no task 'sout'; did you mean 'shout'?" in said
+    make_study(study.parent, library, {"epochs: 2": "epochs: 2\ntasks: [tel]"})
+    with pytest.raises(WeighError) as caught:
+        await plan_study(read_study(study), StudyChanges(tasks=("tell",)))
+    assert str(caught.value) == (
+        f"{study}: tasks: there is no task 'tel'; did you mean 'tell'? (there are shout, tell, file)"
+    )
+    make_study(study.parent, library)
+    with pytest.raises(
+        WeighError, match=r"no arm of the plan matches tier=bar; did you mean 'bare'\?.*tier is bare, skill"
+    ):
+        await open_session(await plan_study(read_study(study), StudyChanges(only=("tier=bar",))))
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,9 @@ class Watcher:
         """Say what is about to run."""
         plan = event.plan
         arms, tasks = {r.arm for r in plan.rows}, {r.task for r in plan.rows}
-        size = f"{many(len(arms), 'model')} x {many(len(tasks), 'task')} = {many(plan.cells, 'trial')}"
+        models = {arm.axes.get("model") for arm in plan.run.arms if arm.id in arms}
+        word = "arm" if 0 < len(models) < len(arms) else "model"
+        size = f"{many(len(arms), word)} x {many(len(tasks), 'task')} = {many(plan.cells, 'trial')}"
         text = f"{plan.run.id}: {size}"
         if plan.reused:
             text += f", {plan.reused} of them stored already and reused"

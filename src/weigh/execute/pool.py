@@ -23,6 +23,9 @@ from weigh.records.trial import Trial
 
 C = TypeVar("C")
 
+GRACE_SECONDS = 10.0
+"""How long trials in flight may still take when a run is asked to stop."""
+
 
 class Finished(msgspec.Struct, frozen=True):
     """A trial has been handed to the sink."""
@@ -74,7 +77,7 @@ async def run_cells(
     on_bug: Callable[[C, Exception], Trial],
     budget: Budget | None = None,
     stop: StopSignal | None = None,
-    grace: float = 10.0,
+    grace: float = GRACE_SECONDS,
     on_event: Callable[[Event], None] | None = None,
 ) -> PoolResult:
     """Execute every cell, at most `concurrency` at a time.

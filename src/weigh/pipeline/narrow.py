@@ -21,9 +21,12 @@ def narrow(arms: list[ArmPlan], prepared: PreparedPlan, request: RunRequest) -> 
         DefinitionError: Nothing is left, or a filter names an axis that no arm has.
     """
     if request.only_arms:
-        arms = [plan for plan in arms if any(_matches(plan.arm, word, arms) for word in request.only_arms)]
+        every = arms
+        arms = [plan for plan in every if any(_matches(plan.arm, word, every) for word in request.only_arms)]
         if not arms:
-            raise DefinitionError(f"no arm of the plan matches {' or '.join(request.only_arms)}")
+            raise DefinitionError(
+                f"no arm of the plan matches {' or '.join(request.only_arms)}{_there(every, request)}"
+            )
     if request.only_tasks:
         kept = [i for i, task in enumerate(prepared.tasks) if task.name in request.only_tasks]
         if not kept:
@@ -34,6 +37,17 @@ def narrow(arms: list[ArmPlan], prepared: PreparedPlan, request: RunRequest) -> 
             tasks=tuple(prepared.tasks[i] for i in kept),
         )
     return arms, prepared
+
+
+def _there(arms: Sequence[ArmPlan], request: RunRequest) -> str:
+    """The values of the axes that the filters name, the closest first where one was mistyped."""
+    said = []
+    for key, _, wanted in (part.partition("=") for word in request.only_arms for part in word.split(",")):
+        known = [p.arm.id if key.strip() == "arm" else str(p.arm.axes.get(key.strip())) for p in arms]
+        if not any(fnmatch.fnmatchcase(value, wanted.strip()) for value in known):
+            values = list(dict.fromkeys(known))
+            said.append(f"{suggest(wanted.strip(), values)} ({key.strip()} is {', '.join(values)})")
+    return "".join(dict.fromkeys(said))
 
 
 def _matches(arm: Arm, word: str, arms: Sequence[ArmPlan]) -> bool:

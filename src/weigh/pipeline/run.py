@@ -24,7 +24,7 @@ from weigh.define.harness import load_harness
 from weigh.execute.budget import Budget
 from weigh.execute.harness import Executor, OpenSandbox, bug_trial
 from weigh.execute.limiter import Limiter
-from weigh.execute.pool import Stopping, run_cells
+from weigh.execute.pool import GRACE_SECONDS, Stopping, run_cells
 from weigh.execute.providers.registry import require_capabilities
 from weigh.execute.retry import Circuit, RetryPolicy
 from weigh.execute.sandboxes.planner import SandboxPlanner
@@ -515,8 +515,15 @@ class Session:
 
     def _pool_event(self, event: object) -> None:
         if isinstance(event, Stopping):
-            ending = "cancelling" if event.now else "finishing"
-            self.on_event(Notice(text=f"{event.reason}: {ending} {event.in_flight} trials in flight"))
+            trials = f"{event.in_flight} {'trial' if event.in_flight == 1 else 'trials'} in flight"
+            if event.now:
+                text = f"cancelling {trials}, to run again next time"
+            else:
+                # A trial that has to ask the model again is given back: its next step may take minutes.
+                step = "the step it is at" if event.in_flight == 1 else "the step they are at"
+                text = f"stopping; {trials} may end {step} within {GRACE_SECONDS:g} s; what is unfinished runs again"
+            more = "; Ctrl-C again stops at once" if event.reason == "interrupted" and not event.now else ""
+            self.on_event(Notice(text=f"{event.reason}: {text}{more}"))
 
     def _invocation(self) -> Invocation:
         asked = self.request

@@ -136,7 +136,8 @@ async def plan_study(study: Study, changes: StudyChanges | None = None) -> Study
         entries = profile.tasks()
         _gathered(errors, lambda: check_tiers(profile.tiers(), study.tiers, where))
         names = _gathered(errors, lambda: choose_tasks(entries, [t.task for t in study.tasks], where)) or []
-        _gathered(errors, lambda: choose_tasks([e for e in entries if e.name in names], changes.tasks, "-t"))
+        if names:
+            _gathered(errors, lambda: choose_tasks([e for e in entries if e.name in names], changes.tasks, "-t"))
         _gathered(errors, lambda: _check_compare(study, where))
     together([], errors)
     assert profile is not None
