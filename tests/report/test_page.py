@@ -123,6 +123,21 @@ def test_what_the_skill_changed_is_asked_for_each_size(opened: Opened, store: St
     assert len(shown) == 4 * 3  # two sizes and their difference, for three tasks and all questions together
 
 
+def test_a_marker_is_compared_as_on_the_command_line(opened: Opened, store: Store) -> None:
+    page = opened.go(view="compare", metric="marker:cli")
+    offered = page.eval_on_selector_all("#main label:has-text('by') option", OPTIONS)
+    assert ["marker:cli", "trials with cli"] in offered and "marker:gave-up" not in dict(offered), (
+        "that one never fired"
+    )
+    shown = rows(page, "The paired comparison")
+    command = page.inner_text("#command").replace("'", "").split()
+    assert "marker:cli" in command and len(shown) >= 3
+    lines = told(*command[1:], "--store", str(store.path)).splitlines()
+    for row in shown:
+        line = next(line for line in lines if line.startswith(f"{row[0]} "))
+        assert all(cell in line for cell in row if cell != "-"), (row, line)
+
+
 @pytest.mark.parametrize("marker", ["marker:cli", "marker:gave-up"])
 def test_trials_are_split_by_the_path_they_took_as_on_the_command_line(
     opened: Opened, store: Store, marker: str

@@ -14,7 +14,7 @@ import msgspec
 from weigh._version import __version__
 from weigh.pipeline.path_rows import path_notes
 from weigh.pipeline.paths import PREFIX
-from weigh.pipeline.payload_costs import cost_rows, marker_names
+from weigh.pipeline.payload_costs import cost_rows, fired_markers, marker_metrics, marker_names
 from weigh.pipeline.payload_first import first_pair, first_rows
 from weigh.pipeline.payload_fronts import front_rows
 from weigh.pipeline.payload_grid import ERRORS, LEVELS, Blocks, Grid, grid_of
@@ -102,7 +102,8 @@ def _build(
     prices = [m["name"] for m in metrics if m["cost"]]
     coverage = coverage_rows(store, data, source)
     costs = cost_rows(data, source, specs, prices, markers)
-    compared = pair_blocks(store, data, sides, pairs, names, fields, blocks, grid)
+    fired = fired_markers(costs, markers)
+    compared = pair_blocks(store, data, sides, pairs, names, fields, blocks, grid, fired)
     matrices = matrix_blocks(store, data, source, names, blocks, grid)
     value = {
         "format": FORMAT,
@@ -120,7 +121,7 @@ def _build(
         ],
         "axes": [msgspec.to_builtins(axis) for axis in source.axes],
         "tasks": tasks,
-        "metrics": metrics,
+        "metrics": [*metrics, *marker_metrics(fired)],
         "markers": markers,
         "marker_descriptions": marker_descriptions(source),
         "results": results,

@@ -6,7 +6,7 @@ trials, since it is single trials that are drawn as points.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -103,3 +103,21 @@ def marker_names(data: CachedDataset) -> list[str]:
     """Markers that any trial has."""
     query = "select distinct unnest(map_keys(scores)) as name from trials"
     return sorted(row["name"] for row in data.sql(query) if row["name"].startswith(PREFIX))
+
+
+def fired_markers(costs: Sequence[Mapping[str, Any]], markers: Sequence[str], most: int = 12) -> list[str]:
+    """Markers that fired anywhere, those first whose shares lie furthest apart between arms."""
+    shares: dict[str, list[float]] = {}
+    for row in costs:
+        if row["measure"] in markers and row["mean"] is not None:
+            shares.setdefault(row["measure"], []).append(row["mean"])
+    apart = {name: max(own) - min(own) for name, own in shares.items() if max(own) > 0}
+    return sorted(apart, key=lambda name: -apart[name])[:most]
+
+
+def marker_metrics(markers: Sequence[str]) -> list[dict[str, Any]]:
+    """Markers as what arms can be compared by: the share of trials in which each fired."""
+    return [
+        {"name": name, "label": f"trials with {name.removeprefix(PREFIX)}", "cost": False, "marker": True}
+        for name in markers
+    ]

@@ -27,6 +27,8 @@ NUMBERS = ("difference", "low", "high", "mde80", "ratio", "ratio_low", "ratio_hi
            "approximate", "only_a", "only_b", "changed", "lost")  # fmt: skip
 COMPARED = ("tokens", "seconds", "turns", "tool_calls", "tool_errors", "cost")
 """Costs that arms are compared by in a report; others are shown per arm, and the command line compares them."""
+FEW_PAIRS = 12
+"""With so few pairs markers are compared between single arms too."""
 RESULT = ("task", "metric", "suite", "n", "epochs", "score", "low", "high", "lower_is_better", "unit", "trials",
           "failed", "outcomes", "tokens", "seconds", "cost", "missing", "shown", "interval_method")  # fmt: skip
 
@@ -100,22 +102,24 @@ def pair_blocks(
     fields: Mapping[str, tuple[str, ...]],
     blocks: Blocks,
     grid: Grid,
+    markers: Sequence[str] = (),
 ) -> dict[str, dict[str, dict[str, int]]]:
     """Comparisons of two sides: by pair (`i,j`), then metric (empty for each task's first), then lens.
 
     Args:
         fields: Metadata fields that make subgroups, with the tasks that have them; under `lens|by:FIELD`.
         grid: What to compute.
+        markers: To compare the values of axes by, and arms where there are few.
     """
 
     split = {name: tasks for name, tasks in fields.items() if grid.has_split(name)}
 
     def compared(pair: tuple[int, int]) -> dict[str, dict[str, Any]]:
         a, b = (sides[place] for place in pair)
+        by = [*metrics, *(markers if a.axis is not None or len(pairs) <= FEW_PAIRS else ())]
         return {
-            m or "": _lenses(store, data, a, b, m, split if m is None else {}, grid)
-            for m in metrics if grid.has_metric(m)
-        }  # fmt: skip
+            m or "": _lenses(store, data, a, b, m, split if m is None else {}, grid) for m in by if grid.has_metric(m)
+        }
 
     # The first lens of equal numbers is where the others point, so a block is made once.
     return {

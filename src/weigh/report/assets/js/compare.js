@@ -16,7 +16,7 @@ export function compare(main) {
   const compared = data.metrics.filter((m) => !m.cost || m.compared);
   const metric = compared.some((m) => m.name === get("metric")) ? get("metric") : "";
   main.append(h("div", { className: "row" }, choice("by", compared.map((m) => [m.name, m.label]), metric, (value) => set({ metric: value }))));
-  if (data.arms.length > 2) main.append(...matrix(metric), ...asWhole());
+  if (data.arms.length > 2) main.append(...(data.matrix[metric] ? matrix(metric) : []), ...asWhole());
   main.append(...two(metric));
 }
 
@@ -24,7 +24,12 @@ export function compare(main) {
 function sides() {
   const data = payload();
   const known = (i) => i !== "" && data.sides[Number(i)] !== undefined;
-  if (!known(get("a")) && !known(get("b"))) return data.first;
+  if (!known(get("a")) && !known(get("b"))) {
+    // By a marker only some pairs are compared.
+    const has = (key) => data.pairs[key] && data.pairs[key][get("metric")];
+    const other = get("metric") && !has(data.first.join(",")) ? Object.keys(data.pairs).find(has) : undefined;
+    return other === undefined ? data.first : other.split(",").map(Number);
+  }
   const a = known(get("a")) ? Number(get("a")) : 0;
   const b = known(get("b")) && Number(get("b")) !== a ? Number(get("b")) : data.sides.findIndex((s, i) => i !== a && s.axis === data.sides[a].axis);
   return a < b ? [a, b] : [b, a];
@@ -52,8 +57,10 @@ function two(metric) {
   const shared = get("shared") === "1" && data.sides[a].axis && !field;
   const made = found && block(found[metric], lens() + (field ? `|by:${field}` : shared ? "|shared" : ""));
   if (found && !made && isComing()) return [...parts, coming()];
+  if (!made && found && data.markers.includes(metric)) return [...parts, empty("By a marker this report compares the values of an axis: choose two above. The command line compares any two:"), h("pre", {}, command)];
   if (!made) return [...parts, empty("This pair is not in the report: sides of one kind are compared, and pairs that differ on fewest axes first. The command line compares any two:"), h("pre", {}, command)];
   if (made.missing) return [...parts, empty(`Not compared: ${made.missing}.`), h("pre", {}, command)];
+  if (data.markers.includes(metric)) parts.push(h("p", { className: "soft" }, `${data.marker_descriptions[metric] || metric}: the share of trials in which it fired; B is "better" where that is more often, whether or not that is good.`));
   parts.push(h("p", { className: "lead", id: "conclusion" }, field ? `Subgroups by ${field}; the conclusion over whole tasks is without them.` : made.conclusion));
   const shown = field ? made.rows.filter((r) => r.kind === "group") : made.rows;
   for (const group of unitGroups(shown)) parts.push(forest(group, metric));

@@ -74,7 +74,7 @@ function measures() {
   const data = payload();
   const names = new Map(data.metrics.filter((m) => m.cost).map((m) => [m.name, m]));
   const found = [["score", "score"]];
-  for (const m of data.metrics) if (!m.cost && m.name) found.push([`metric:${m.name}`, m.label]);
+  for (const m of data.metrics) if (!m.cost && m.name && !m.marker) found.push([`metric:${m.name}`, m.label]);
   for (const [name, m] of names) {
     const title = COST_NAMES[name] || m.label;
     found.push([`median:${name}`, `median ${title}`], [`mean:${name}`, `mean ${title}`]);
