@@ -18,6 +18,7 @@ import pytest
 from tests.agents.conftest import get
 from tests.agents.kit import same_counts
 from tests.study.kit import make_library, make_study
+from tests.waiting import eventually
 from weigh.cli.main import main
 from weigh.records.actions import actions_of
 from weigh.records.trial import Trial
@@ -363,12 +364,3 @@ def alive(pid: int) -> bool:
         return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def eventually(condition: Any, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False

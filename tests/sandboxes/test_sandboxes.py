@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import eventually
 from weigh.execute.sandboxes.local import LocalSandbox
 from weigh.execute.sandboxes.memory import MemorySandbox
 from weigh.execute.sandboxes.open import make_sandbox
@@ -117,15 +117,6 @@ def running(command: str) -> list[int]:
         except OSError:
             continue
     return found
-
-
-def eventually(condition, seconds: float = 10.0) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 async def test_memory_sandbox_answers_from_a_script():

@@ -15,11 +15,9 @@ def pareto_front(costs: Sequence[float], scores: Sequence[float], *, lower_is_be
     Raises:
         ValueError: The two differ in length.
     """
-    if len(costs) != len(scores):
-        raise ValueError(f"{len(costs)} costs and {len(scores)} scores")
-    worth = [-score if lower_is_better else score for score in scores]
+    worth, order = _by_cost(costs, scores, lower_is_better)
     front: list[int] = []
-    for i in sorted(range(len(costs)), key=lambda i: (costs[i], -worth[i])):
+    for i in order:
         if not front or worth[i] > worth[front[-1]]:
             front.append(i)
     return front
@@ -34,8 +32,13 @@ def beaten_by(costs: Sequence[float], scores: Sequence[float], *, lower_is_bette
     Raises:
         ValueError: The two differ in length.
     """
+    worth, order = _by_cost(costs, scores, lower_is_better)
+    return [[j for j in order[: order.index(i)] if worth[j] >= worth[i]] for i in range(len(costs))]
+
+
+def _by_cost(costs: Sequence[float], scores: Sequence[float], lower_is_better: bool) -> tuple[list[float], list[int]]:
+    """What each point is worth (more is better), and the places in order: cheapest first, then best first."""
     if len(costs) != len(scores):
         raise ValueError(f"{len(costs)} costs and {len(scores)} scores")
     worth = [-score if lower_is_better else score for score in scores]
-    order = sorted(range(len(costs)), key=lambda i: (costs[i], -worth[i]))
-    return [[j for j in order[: order.index(i)] if worth[j] >= worth[i]] for i in range(len(costs))]
+    return worth, sorted(range(len(costs)), key=lambda i: (costs[i], -worth[i]))

@@ -72,6 +72,19 @@ def read_skill(folder: Path) -> Skill:
     )
 
 
+class SkillReader:
+    """Reads Skills once, for what asks for the same ones in every trial."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[str, ...], tuple[Skill, ...]] = {}
+
+    def read(self, folders: tuple[str, ...]) -> tuple[Skill, ...]:
+        """The Skills in these folders. Raises as `read_skill`."""
+        if folders not in self._read:
+            self._read[folders] = tuple(read_skill(Path(folder)) for folder in folders)
+        return self._read[folders]
+
+
 def skill_files(folder: Path) -> list[Path]:
     """What belongs to a Skill: its files, and links to folders as links."""
     found = []

@@ -21,7 +21,7 @@ from weigh.records.arm import Axis
 from weigh.records.errors import DefinitionError, suggest
 from weigh.records.marker import MarkerSpec
 from weigh.records.run import MetricInfo, TaskInfo
-from weigh.records.trial import join_spec
+from weigh.records.trial import EMPTY, ERROR, join_spec
 from weigh.store.columns import MEASURES
 from weigh.store.dataset import Dataset
 
@@ -373,7 +373,7 @@ def read_values(data: Dataset, task: TaskInfo, metric: MetricInfo, member: Membe
 
 def did_fail(status: NDArray[Any]) -> NDArray[np.bool_]:
     """Of which trials the machinery failed; that is no outcome of theirs."""
-    found: NDArray[np.bool_] = (status == "error") | (status == "empty")
+    found: NDArray[np.bool_] = (status == ERROR) | (status == EMPTY)
     return found
 
 

@@ -34,6 +34,7 @@ from weigh.pipeline.payload_trials import Chunk, Traces, collect_trials
 from weigh.pipeline.report_source import CachedDataset, Source, comparables, find_source, open_source, pairs_of
 from weigh.pipeline.results import arm_totals
 from weigh.records.plain import plain
+from weigh.records.trial import FAILURES
 from weigh.records.wish import Wish
 from weigh.store.layout import Store
 
@@ -88,7 +89,7 @@ def _build(
     specs = [task["spec"] for task in tasks]
     trials = collect_trials(data, source, specs, traces)
     statuses = {trials.texts[place] for place in set(trials.columns["status"])}
-    failed = bool(statuses & {"error", "empty"}) or trials.unscored > 0
+    failed = bool(statuses & {*FAILURES}) or trials.unscored > 0
     totals = {run.id: arm_totals(data, run.id) for run in source.runs}
     metrics = metrics_of(data, source)
     names: list[str | None] = [m["name"] or None for m in metrics if not m["cost"] or m["compared"]]

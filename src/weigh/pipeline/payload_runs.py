@@ -10,7 +10,7 @@ import msgspec
 from weigh.pipeline.report_source import CachedDataset, Source
 from weigh.pipeline.results import suite_members
 from weigh.records.run import Invocation, Run
-from weigh.records.trial import join_spec
+from weigh.records.trial import FAILURES, join_spec
 from weigh.store.layout import Store
 
 
@@ -51,7 +51,7 @@ def coverage_rows(store: Store, data: CachedDataset, source: Source) -> list[dic
         entry = counts.setdefault(
             (row["run"], row["arm"], row["task"], row["variant"] or ""), {"ok": 0, "failed": {}, "outcomes": {}}
         )
-        if row["status"] in ("error", "empty"):
+        if row["status"] in FAILURES:
             kind = row["error_kind"] or row["status"]
             entry["failed"][kind] = entry["failed"].get(kind, 0) + row["n"]
         elif row["status"] == "ok":

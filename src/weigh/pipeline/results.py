@@ -19,7 +19,7 @@ from weigh.pipeline.latest import current
 from weigh.pipeline.questions import NONE, Errors, Questions, questions
 from weigh.records.errors import DefinitionError
 from weigh.records.run import MetricInfo, Run, SuiteNode, TaskInfo
-from weigh.records.trial import join_spec
+from weigh.records.trial import FAILURES, join_spec
 from weigh.records.usage import Usage
 from weigh.store.dataset import Dataset, open_dataset, stretches
 from weigh.store.layout import Store
@@ -273,7 +273,7 @@ def arm_totals(data: Dataset, run: str) -> Totals:
     for row in data.sql(_TOTALS, [run]):
         key = (row["arm"], row["task"], row["variant"])
         entry = totals.setdefault(key, {"failed": Counter(), "outcomes": Counter(), "usages": []})
-        if row["status"] in ("error", "empty"):
+        if row["status"] in FAILURES:
             entry["failed"][row["error_kind"] or row["status"]] += row["trials"]
         elif row["status"] != "ok":
             entry["outcomes"][row["status"]] += row["trials"]

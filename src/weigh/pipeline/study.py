@@ -20,11 +20,12 @@ from weigh.define.study import Study, StudyAgent, StudyCompare, StudyModel
 from weigh.execute.agents.registry import NAMES as AGENTS
 from weigh.execute.stop import StopSignal
 from weigh.pipeline.acting import together
-from weigh.pipeline.request import OnEvent, RunRequest, RunResult, Setting
+from weigh.pipeline.request import OnEvent, RunRequest, Setting
 from weigh.pipeline.run import Session
 from weigh.pipeline.study_about import study_about
 from weigh.records.errors import CapabilityError, DefinitionError, WeighError, suggest
 from weigh.records.run import Run
+from weigh.records.workspace import Workspace
 from weigh.store.layout import Store
 from weigh.study.cache import locked
 from weigh.study.holds import Hold
@@ -145,10 +146,14 @@ async def plan_study(study: Study, changes: StudyChanges | None = None) -> Study
     for index, wanted in enumerate(study.compare):
         if wanted.axis == "revision":
             _check_values([revision.name for revision in revisions], wanted, index, where)
-    settings, pairs, lacking = await _settings(study, profile, revisions, harnesses)
-    given = [(p.revision, p.tier, s.workspace) for p, s in zip(pairs, settings, strict=False)]
+    pairs, lacking = await _pairs(study, profile, revisions)
+    spaces = [await profile.workspace(pair.revision, pair.tier, study.network) for pair in pairs]
+    given = list(zip(pairs, spaces, strict=True))
+    settings = _settings(given, harnesses)
     request = _request(study, profile, settings, names, changes)
-    request = msgspec.structs.replace(request, study=study_about(study, profile, given))
+    request = msgspec.structs.replace(
+        request, study=study_about(study, profile, [(pair.tier, space) for pair, space in given])
+    )
     return StudyPlan(
         study=study,
         profile=profile,
@@ -204,15 +209,6 @@ async def build_study(
         return made
 
 
-async def run_study(plan: StudyPlan, on_event: OnEvent | None = None, stop: StopSignal | None = None) -> RunResult:
-    """Run what remains of a study, in a session that was checked before anything is built."""
-    session = await open_session(plan, on_event, stop)
-    if plan.request.dry_run:
-        return session.dry_result()
-    async with study_in_use(plan, f"run {session.manifest.id}"):
-        return await session.execute()
-
-
 def agent_harness(
     study: Study, agent: StudyAgent, profile: Profile | None, changes: StudyChanges, where: str
 ) -> Harness:
@@ -248,10 +244,8 @@ def agent_harness(
     return apply_overrides(harness, changes.overrides)
 
 
-async def _settings(
-    study: Study, profile: Profile, revisions: Sequence[Revision], harnesses: Sequence[tuple[StudyAgent, Harness]]
-) -> tuple[list[Setting], list[Pair], list[str]]:
-    """A setting for each agent, revision and tier; the pairs of the last two; and why some pairs are not there."""
+async def _pairs(study: Study, profile: Profile, revisions: Sequence[Revision]) -> tuple[list[Pair], list[str]]:
+    """Revisions with the study's tiers that they have, and why some have not."""
     pairs: list[Pair] = []
     lacking: list[str] = []
     for revision in revisions:
@@ -263,17 +257,22 @@ async def _settings(
                 lacking.append(f"{revision.name} has no tier {tier!r}: {why}")
     if not pairs:
         raise DefinitionError("no revision has any of the tiers:\n" + "\n".join(lacking))
-    spaces = [await profile.workspace(pair.revision, pair.tier, study.network) for pair in pairs]
-    settings = [
+    return pairs, lacking
+
+
+def _settings(
+    given: Sequence[tuple[Pair, Workspace]], harnesses: Sequence[tuple[StudyAgent, Harness]]
+) -> list[Setting]:
+    """A setting for each agent, revision and tier."""
+    return [
         Setting(
             harness=harness,
             axes={"agent": agent.label, "revision": pair.revision.name, "tier": pair.tier},
             workspace=space,
         )
         for agent, harness in harnesses
-        for pair, space in zip(pairs, spaces, strict=True)
+        for pair, space in given
     ]
-    return settings, pairs, lacking
 
 
 def _request(

@@ -15,7 +15,6 @@ from weigh.pipeline.provenance import redact_text
 from weigh.records.secrets import names_a_secret
 from weigh.records.workspace import Workspace
 from weigh.study.profile import Profile
-from weigh.study.revisions import Revision
 
 MOST = 20_000
 """Characters of a Skill or of instructions that are kept."""
@@ -23,13 +22,11 @@ OWN = ("base", "file", "store")
 """Fields of a study that say where it lies on this machine."""
 
 
-def study_about(
-    study: Study, profile: Profile, given: Sequence[tuple[Revision, str, Workspace | None]]
-) -> dict[str, Any]:
+def study_about(study: Study, profile: Profile, given: Sequence[tuple[str, Workspace]]) -> dict[str, Any]:
     """The study as plain values, secrets replaced.
 
     Args:
-        given: Each revision with a tier that it has, and what a trial of it starts with.
+        given: The tiers of each revision, and what a trial of it starts with.
     """
     config = {key: value for key, value in msgspec.to_builtins(study).items() if key not in OWN}
     known = profile.tiers()
@@ -37,14 +34,17 @@ def study_about(
         "file": _hidden(config),
         "profile": {"name": profile.name, "description": profile.declared.description},
         "compare": [msgspec.to_builtins(one) for one in study.compare],
-        "tiers": [_tier(name, known[name].description, [g for g in given if g[1] == name]) for name in study.tiers],
+        "tiers": [
+            _tier(name, known[name].description, [space for tier, space in given if tier == name])
+            for name in study.tiers
+        ],
     }
 
 
-def _tier(name: str, description: str, given: Sequence[tuple[Revision, str, Workspace | None]]) -> dict[str, Any]:
+def _tier(name: str, description: str, spaces: Sequence[Workspace]) -> dict[str, Any]:
     """A tier as its first revision has it; `varies` where the content is another one for others."""
     made: dict[str, Any] = {"name": name, "description": description}
-    told = [_content(space) for _, _, space in given if space is not None]
+    told = [_content(space) for space in spaces]
     if told:
         made |= told[0]
         if any(one != told[0] for one in told):

@@ -23,6 +23,7 @@ from weigh.records.arm import Arm, Axis
 from weigh.records.errors import DefinitionError
 from weigh.records.marker import MarkerSpec
 from weigh.records.run import Run
+from weigh.records.trial import FAILURES, OK
 from weigh.store.columns import MEASURES
 from weigh.store.dataset import Dataset, open_dataset
 from weigh.store.layout import Store
@@ -191,8 +192,8 @@ def _arm_result(data: Dataset, run: Run, arm: Arm, markers: dict[str, MarkerSpec
     counts = data.sql(
         "select status, error_kind, count(*) as n from trials where run = ? and arm = ? group by all", [run.id, arm.id]
     )
-    failed = {str(c["error_kind"] or c["status"]): int(c["n"]) for c in counts if c["status"] in ("error", "empty")}
-    outcomes = {str(c["status"]): int(c["n"]) for c in counts if c["status"] not in ("error", "empty", "ok")}
+    failed = {str(c["error_kind"] or c["status"]): int(c["n"]) for c in counts if c["status"] in FAILURES}
+    outcomes = {str(c["status"]): int(c["n"]) for c in counts if c["status"] not in (*FAILURES, OK)}
     return ArmResult(
         arm=arm,
         trials=sum(int(c["n"]) for c in counts),

@@ -76,7 +76,7 @@ def _said(one: ModelVerdict) -> tuple[str, float | None]:
         return NOTHING, None
     if one.verdict not in SURE and one.given in SURE:
         return f"{one.given} on exactly these tasks", _given(one).p
-    return one.verdict, None if made is None else made.p
+    return one.verdict, made.p
 
 
 def _model(one: ModelVerdict, p: float | None) -> str:

@@ -50,6 +50,13 @@ class Simple(msgspec.Struct, frozen=True, kw_only=True):
         """The arguments that are no options."""
         return tuple(w for w in self.words[1:] if not w.startswith("-"))
 
+    @property
+    def script(self) -> str | None:
+        """What it runs where it is a shell: the text given by `-c`, or on its standard input."""
+        if self.program not in _SHELLS:
+            return None
+        return self.after("-c") or (self.heredoc if not self.operands else None)
+
     def after(self, flag: str) -> str | None:
         """The argument after a flag (`-c`), also where the flag ends a group of letters (`-lc`)."""
         pairs = zip(self.words[1:], self.words[2:], strict=False)
@@ -67,9 +74,8 @@ def simple_commands(line: str) -> tuple[Simple, ...]:
     found: list[Simple] = []
     for one in _Reader(line).read():
         found.append(one)
-        if one.program in _SHELLS:
-            inner = one.after("-c") or (one.heredoc if not one.operands else None)
-            found += simple_commands(inner) if inner else ()
+        if one.script:
+            found += simple_commands(one.script)
     return tuple(found)
 
 
@@ -80,9 +86,8 @@ def programs(line: str) -> tuple[Simple, ...]:
     reader = _Reader(line)
     for one in reader.read():
         found.append(one)
-        if one.program in _SHELLS:
-            inner = one.after("-c") or (one.heredoc if not one.operands else None)
-            found += programs(inner) if inner else ()
+        if one.script:
+            found += programs(one.script)
         elif one.program == "find":
             starts = [i for i, word in enumerate(one.words) if word in ("-exec", "-execdir", "-ok")]
             found += [Simple(words=_bare(list(one.words[i + 1 :]))) for i in starts]

@@ -16,6 +16,8 @@ from weigh.records.usage import Usage
 OK = "ok"
 ERROR = "error"
 EMPTY = "empty"
+FAILURES = (ERROR, EMPTY)
+"""How trials end that the machinery failed; every other status is an outcome."""
 GAVE_UP = "gave-up"
 
 
@@ -100,7 +102,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def failed(self) -> bool:
         """True for infrastructure failures: in no mean, and run again next time."""
-        return self.status in (ERROR, EMPTY)
+        return self.status in FAILURES
 
     @property
     def spec(self) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from weigh.records.trial import FAILURES
 from weigh.store.layout import RunFolder
 from weigh.store.resolve import Cell
 from weigh.store.segments import (
@@ -54,7 +55,7 @@ class _Shared(NamedTuple):
 
     @property
     def failed(self) -> bool:
-        return self.status in ("error", "empty")
+        return self.status in FAILURES
 
 
 class Done:

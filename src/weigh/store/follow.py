@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from weigh.records.errors import StoreError
-from weigh.records.trial import Trial
+from weigh.records.trial import FAILURES, Trial
 from weigh.store.duck import connect, fetch, kv_metadata, quoted
 from weigh.store.layout import RunFolder
 from weigh.store.owner import is_dead
@@ -36,7 +36,6 @@ from weigh.store.snapshot import parquet_identity
 
 _decode_trial = msgspec.json.Decoder(Trial).decode
 _decode_names = msgspec.json.Decoder(list[str]).decode
-_FAILED = ("error", "empty")
 
 
 class Seen(NamedTuple):
@@ -50,7 +49,7 @@ class Seen(NamedTuple):
     @property
     def failed(self) -> bool:
         """As `Trial.failed`."""
-        return self.status in _FAILED
+        return self.status in FAILURES
 
 
 class _Place(NamedTuple):

@@ -16,6 +16,7 @@ import msgspec
 
 from weigh.records.errors import Error, StoreError
 from weigh.records.score import Score
+from weigh.records.trial import FAILURES
 from weigh.store.owner import Owner, is_dead
 
 TRIAL = b'{"t":"trial"'
@@ -97,7 +98,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def failed(self) -> bool:
         """As `Trial.failed`."""
-        return self.status in ("error", "empty")
+        return self.status in FAILURES
 
 
 class OverlayHead(msgspec.Struct, frozen=True, kw_only=True):

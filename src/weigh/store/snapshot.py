@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
+from weigh.records.trial import FAILURES
 from weigh.store.duck import connect, fetch, kv_metadata, quoted
 from weigh.store.layout import RunFolder
 from weigh.store.resolve import Candidate, Cell
@@ -210,7 +211,7 @@ class Snapshot:
 
         def failed(trial: str, status: str) -> bool:
             later = [p.status for p in overlays.get(trial, ()) if p.status is not None]
-            return (later[-1] if later else status) in ("error", "empty")
+            return (later[-1] if later else status) in FAILURES
 
         columns = "arm, task, variant, instance_id, epoch, written, key, status, started, id"
         for a, t, v, i, e, written, key, status, started, trial in self.select(columns):

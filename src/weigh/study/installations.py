@@ -185,7 +185,26 @@ class _Building:
 
     async def run(self, command: Sequence[str]) -> str:
         """Run a command of the build and return what it prints. Raises `CapabilityError` when it fails."""
-        return await _run(self, command)
+        recipe = self.recipe
+        # pip needs the user's settings (index, proxy, certificates). What it builds is the library under study, which
+        # the user chose to run.
+        own = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "TMPDIR": str(self.scratch), **home().environment()}
+        env = {**os.environ, **own, **recipe.install.env}
+        for name in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"):
+            env.pop(name, None)
+        try:
+            ended = await run_process(
+                command, env=env, timeout=BUILD_SECONDS, output_limit=4_000_000, pass_fds=(self.lock,)
+            )
+        except Failure as failure:
+            raise CapabilityError(_cannot(recipe, failure.error.message)) from None
+        if ended.returncode == 0:
+            return ended.stdout.decode(errors="replace")
+        said = (ended.stderr or ended.stdout).decode(errors="replace")
+        log = recipe.path.with_name(recipe.path.name + ".log")
+        log.write_text(f"$ {' '.join(command)}\n{ended.stdout.decode(errors='replace')}\n{said}")
+        reason = ended.limit or _first_error(said) or f"exit code {ended.returncode}"
+        raise CapabilityError(f"{_cannot(recipe, reason)} (all of it: {log})")
 
 
 async def _make(building: _Building) -> tuple[str, ...]:
@@ -242,29 +261,11 @@ def _beside(text: str, base: Path) -> str:
     return str((base / text).resolve()) if text.startswith((".", "~")) else text
 
 
-async def _run(building: _Building, command: Sequence[str]) -> str:
-    recipe = building.recipe
-    # pip needs the user's settings (index, proxy, certificates). What it builds is the library under study, which
-    # the user chose to run.
-    own = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "TMPDIR": str(building.scratch), **home().environment()}
-    env = {**os.environ, **own, **recipe.install.env}
-    for name in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"):
-        env.pop(name, None)
-    try:
-        ended = await run_process(
-            command, env=env, timeout=BUILD_SECONDS, output_limit=4_000_000, pass_fds=(building.lock,)
-        )
-    except Failure as failure:
-        raise CapabilityError(_cannot(recipe, failure.error.message)) from None
-    if ended.returncode == 0:
-        return ended.stdout.decode(errors="replace")
-    said = (ended.stderr or ended.stdout).decode(errors="replace")
-    log = recipe.path.with_name(recipe.path.name + ".log")
-    log.write_text(f"$ {' '.join(command)}\n{ended.stdout.decode(errors='replace')}\n{said}")
+def _first_error(said: str) -> str:
+    """The line of what a program said that tells what went wrong; empty where it said nothing."""
     lines = [line for line in said.splitlines() if line.strip() and "WARNING" not in line and "[notice]" not in line]
     errors = [line for line in lines if line.startswith(("ERROR:", "error:"))] or lines
-    reason = ended.limit or (errors[0].removeprefix("ERROR: ").strip() if errors else f"exit code {ended.returncode}")
-    raise CapabilityError(f"{_cannot(recipe, reason)} (all of it: {log})")
+    return errors[0].removeprefix("ERROR: ").strip() if errors else ""
 
 
 def _cannot(recipe: Recipe, why: str) -> str:

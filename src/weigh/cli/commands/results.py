@@ -12,7 +12,7 @@ from weigh.cli.table import Column, Format, render
 from weigh.cli.terminal import count, seconds
 from weigh.pipeline.effort import efforts
 from weigh.pipeline.results import summarize
-from weigh.records.trial import join_spec
+from weigh.records.trial import FAILURES, join_spec
 from weigh.store.dataset import open_dataset
 from weigh.store.layout import Store
 
@@ -90,7 +90,7 @@ def show_trials(store: Store, runs: list[str], *, only_failed: bool, format: For
     with open_dataset(store, runs) as data:
         rows = [row_of(r) for r in data.sql(_TRIALS)]
     if only_failed:
-        rows = [r for r in rows if r["status"] in ("error", "empty")]
+        rows = [r for r in rows if r["status"] in FAILURES]
     columns = [
         Column("id", "trial"),
         Column("arm", "arm"),

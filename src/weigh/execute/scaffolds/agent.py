@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from weigh.define.skill import Skill, read_skill
+from weigh.define.skill import SkillReader
 from weigh.execute.agents.agent import Agent, Assignment, Installation, check_way, given_facts, skills_loaded
 from weigh.execute.agents.install import find_agent, find_node, missing
 from weigh.execute.agents.registry import agent_by_name
@@ -67,7 +67,7 @@ class AgentScaffold:
         self._version = version
         self.max_tokens, self.context_window, self.calls = max_tokens, context_window, calls
         self.skills = check_way(skills)
-        self._skills: dict[tuple[str, ...], tuple[Skill, ...]] = {}
+        self._reader = SkillReader()
         self._gateway: Any = None
         self._program: Installation | None = None
         self._direct = False
@@ -143,7 +143,7 @@ class AgentScaffold:
         prompt, system = read_prompt(request)
         home, place = await _places(context)
         workspace = context.workspace
-        skills = self._read_skills(workspace.skills) if workspace else ()
+        skills = self._reader.read(workspace.skills) if workspace else ()
         loaded = skills if self.skills == "loaded" else ()
         told = [system, workspace.instructions if workspace else ""]
         if loaded and not self.agent.loads_skills:
@@ -169,12 +169,6 @@ class AgentScaffold:
             return await trial.run(assignment, port=0 if self._direct else INSIDE_PORT)
         finally:
             self._gateway.close(trial.session)
-
-    def _read_skills(self, folders: tuple[str, ...]) -> tuple[Skill, ...]:
-        """Skills, read once for all trials."""
-        if folders not in self._skills:
-            self._skills[folders] = tuple(read_skill(Path(folder)) for folder in folders)
-        return self._skills[folders]
 
 
 async def _places(context: ScaffoldContext) -> tuple[str, str]:

@@ -7,11 +7,10 @@ folder, as for agents, and the model reads them there with a command.
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 
 import msgspec
 
-from weigh.define.skill import Skill, read_skill
+from weigh.define.skill import SkillReader
 from weigh.execute.agents.agent import check_way, given_facts, skill_links, skills_loaded, skills_offered
 from weigh.execute.sandboxes.spec import SandboxSpec
 from weigh.protocols import ScaffoldContext
@@ -38,7 +37,7 @@ class Briefed:
 
     def __init__(self, skills: str = "offered") -> None:
         self.skills = check_way(skills)
-        self._read: dict[tuple[str, ...], tuple[Skill, ...]] = {}
+        self._reader = SkillReader()
 
     def withholds(self, workspace: Workspace, capabilities: Collection[str]) -> list[str]:
         """Why the model would not see what the workspace has for it."""
@@ -48,7 +47,7 @@ class Briefed:
 
     def told(self, workspace: Workspace) -> str:
         """What the workspace adds to the system message; empty where it has nothing for the model."""
-        skills = self._skills(workspace)
+        skills = self._reader.read(workspace.skills)
         if self.skills == "loaded":
             told = skills_loaded(skills, _HOME)
         else:
@@ -73,7 +72,7 @@ class Briefed:
         workspace = context.workspace
         if workspace is None or not isinstance(request, ChatRequest) or not (text := self.told(workspace)):
             return request
-        skills = self._skills(workspace)
+        skills = self._reader.read(workspace.skills)
         if skills and context.sandbox is not None:
             links = [word for link in skill_links(skills).items() for word in link]
             folder = links[0].partition("/")[0]
@@ -88,9 +87,3 @@ class Briefed:
         else:
             messages = (Message(role="system", content=text), *request.messages)
         return msgspec.structs.replace(request, messages=messages)
-
-    def _skills(self, workspace: Workspace) -> tuple[Skill, ...]:
-        """Skills, read once for all trials."""
-        if workspace.skills not in self._read:
-            self._read[workspace.skills] = tuple(read_skill(Path(folder)) for folder in workspace.skills)
-        return self._read[workspace.skills]

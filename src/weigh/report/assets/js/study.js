@@ -1,6 +1,6 @@
 // The head of a study: what it concludes (as `weigh study show` does), what is missing, and what its tiers gave the agent.
 
-import { h, notes, table } from "./dom.js";
+import { h, notes, plural, table } from "./dom.js";
 import { coming, isComing } from "./live.js";
 import { block, payload } from "./payload.js";
 import { get, lens } from "./state.js";
@@ -44,7 +44,7 @@ export function legendOfTiers() {
 }
 
 export function tierTold(tier) {
-  const files = tier.files ? `${tier.files.length} file${tier.files.length > 1 ? "s" : ""} in the workspace: ${tier.files.slice(0, 6).join(", ")}${tier.files.length > 6 ? " ..." : ""}` : null;
+  const files = tier.files ? `${plural(tier.files.length, "file")} in the workspace: ${tier.files.slice(0, 6).join(", ")}${tier.files.length > 6 ? " ..." : ""}` : null;
   return [[tier.description || "no description", files].filter(Boolean).join("; "), tier.varies ? "; it differs between revisions, the first one's is shown" : "", ".",
     (tier.skills || []).map((skill) => h("div", {}, "Skill ", h("b", {}, skill.name), `: ${skill.description} `, whole("its text", skill.body))),
     tier.instructions ? h("div", {}, "Told to the agent: ", whole("the instructions", tier.instructions)) : null];
