@@ -17,6 +17,7 @@ from weigh.pipeline.study_status import cell_groups, forecast
 from weigh.records.errors import WeighError
 from weigh.records.trial import Trial
 from weigh.store.layout import Store
+from weigh.store.leases import Leases
 from weigh.store.reader import read_trials
 from weigh.study.installations import build, find_installation, remove
 
@@ -93,6 +94,20 @@ async def test_running_again_does_only_what_is_missing(study: Path) -> None:
     assert {c for c in after if after[c] != before[c]} == {
         c for c in after if c[0].endswith("v1.1.0/bare") and "tell" in c[1]
     }
+
+
+async def test_only_what_a_process_was_asked_for_is_running(study: Path) -> None:
+    whole = await open_session(await plan_study(read_study(study)))
+    asked = await open_session(await plan_study(read_study(study), StudyChanges(tasks=("tell",), epochs=1)))
+    folder = asked.store.create(asked.manifest)
+    folder.begin(asked._invocation())
+    leases = Leases(folder.leases, asked.writer)
+    block = next(iter(asked.blocks))
+    assert leases.claim(block.shard)
+    running = {(g.arm.id, g.task): (g.running, g.missing) for g in cell_groups(whole) if g.running}
+    assert running == {(block.arm.id, "greet.tell"): (1, 1)}
+    leases.release_all()
+    assert not any(g.running for g in cell_groups(whole))
 
 
 async def test_every_wrong_name_is_told_before_anything_is_built(study: Path, library: Path, cache: Path) -> None:

@@ -5,7 +5,7 @@ rest will take, going by what is stored.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from weigh.plan.matrix import Block, blocks
 from weigh.records.arm import Arm
 from weigh.records.trial import OK
 from weigh.store.dataset import Dataset, open_dataset
-from weigh.store.layout import Store
+from weigh.store.layout import RunFolder, Store
 from weigh.store.leases import Leases
 
 
@@ -33,7 +33,7 @@ class CellGroup(msgspec.Struct, frozen=True, kw_only=True):
         again: How many ended and run again all the same: the user wants it, or a scorer that looks into the trial's
             sandbox, which is gone, was changed.
         elsewhere: How many of those still missing another run of the store has; they will be taken over.
-        running: How many of those missing a process is at work on.
+        running: How many of those missing a process is at work on, counting only what it was asked for.
         failed: Trials that failed, by kind; they run again next time.
         remaining: How many the next run will execute.
         reasons: The commonest messages of failures.
@@ -92,7 +92,7 @@ def cell_groups(session: Session) -> list[CellGroup]:
     """Every task in every arm of a planned run, from what is stored; a pure reader."""
     exists = any(run.id == session.manifest.id for run in session.store.runs())
     folder = session.store.open(session.manifest.id) if exists else None
-    leased = _leased(session, Leases(folder.leases, "status", ttl=LEASE_SECONDS)) if folder is not None else set()
+    leased = _leased(session, folder) if folder is not None else {}
     reasons = _reasons(session.store, session.manifest.id) if folder is not None else {}
     groups: list[CellGroup] = []
     with session.looking() as reuse:
@@ -113,7 +113,7 @@ def cell_groups(session: Session) -> list[CellGroup]:
 
 
 def _counted(
-    session: Session, blocks: Iterable[Block], reuse: Reuse, leased: Collection[str]
+    session: Session, blocks: Iterable[Block], reuse: Reuse, leased: Mapping[str, float]
 ) -> tuple[Counter[str], Counter[str], Counter[str]]:
     """Cells by the fields of `CellGroup`, failures by kind, and outcomes without an answer by status."""
     counts: Counter[str] = Counter(planned=0)
@@ -137,7 +137,7 @@ def _counted(
             elif entry is not None and entry.error_kind is not None:
                 failed[entry.error_kind] += 1
             else:
-                counts["running"] += block.shard in leased
+                counts["running"] += cell.epoch < leased.get(block.shard, 0)
     return counts, failed, outcomes
 
 
@@ -217,7 +217,16 @@ def _reasons(store: Store, run: str) -> dict[tuple[str, str, str], tuple[str, ..
     return {key: tuple(lines[:3]) for key, lines in found.items()}
 
 
-def _leased(session: Session, leases: Leases) -> set[str]:
-    """The shards that a living process holds."""
-    every = {b.shard for b in blocks([a.arm for a in session.arms], session.prepared.columns)}
-    return {shard for shard in every if leases.holder(shard) is not None}
+def _leased(session: Session, folder: RunFolder) -> dict[str, float]:
+    """The shards that a living process holds, each with how many epochs it was asked for."""
+    leases = Leases(folder.leases, "status", ttl=LEASE_SECONDS)
+    asked = {invocation.id: invocation.plan.get("cells") or {} for invocation in folder.invocations()}
+    found: dict[str, float] = {}
+    for column, task in zip(session.prepared.columns, session.prepared.tasks, strict=True):
+        for block in blocks([a.arm for a in session.arms], [column]):
+            lease = leases.holder(block.shard)
+            if lease is not None:
+                # The writer of a lease is an invocation. A study has no limit, so cells are questions times epochs.
+                cells = asked.get(lease.writer, {}).get(task.task.spec)
+                found[block.shard] = float("inf") if cells is None else cells / len(column.instances)
+    return found
