@@ -126,7 +126,7 @@ def test_units_are_not_mixed(tmp_path: Path) -> None:
         ("scores", Options(metric="accuracie"), "did you mean 'accuracy'"),
         ("trials", Options(cost="second"), "did you mean 'seconds'"),
         ("trials", Options(cost="cost"), "no trial of these runs has cost"),
-        ("markers", Options(tasks=("nothing",)), "looked at for markers"),
+        ("markers", Options(tasks=("wods",)), "no run has the task 'wods'; did you mean 'words'"),
         ("score", Options(), "did you mean 'scores'"),
     ],
 )

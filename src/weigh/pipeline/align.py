@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from weigh.pipeline.questions import Errors, Questions, question_keys, questions
 from weigh.pipeline.sides import Member, Side, contexts
+from weigh.pipeline.task_names import choose_named
 from weigh.plan.explain import Difference, differences, flatten
 from weigh.records.arm import Axis
 from weigh.records.errors import DefinitionError, suggest
@@ -108,10 +109,10 @@ def task_pairs(a: Side, b: Side, wanted: Sequence[str] = ()) -> list[tuple[str, 
     Where both sides restrict the variant, tasks pair by base name, for then the variant is what is compared.
 
     Args:
-        wanted: Specs or base names to keep; empty for all.
+        wanted: Tasks to keep, as `weigh.pipeline.task_names` reads them; empty for all.
 
     Raises:
-        DefinitionError: A wanted task is not there, or no task is shared.
+        DefinitionError: A wanted task is not there or not clear, or no task is shared.
     """
     by_base = any(m.variant is not None for s in (a, b) for m in s.members)
 
@@ -138,14 +139,8 @@ def task_pairs(a: Side, b: Side, wanted: Sequence[str] = ()) -> list[tuple[str, 
 
     ours, theirs = tasks_of(a), tasks_of(b)
     shared = [name for name in ours if name in theirs]
-    for name in wanted:
-        if name not in ours and name not in theirs and not any(t.split(":")[0] == name for t in [*ours, *theirs]):
-            known = sorted({*ours, *theirs})
-            raise DefinitionError(
-                f"no run has the task {name!r}{suggest(name, known)} (there are {', '.join(known[:8])})"
-            )
-    if wanted:
-        shared = [name for name in shared if name in wanted or name.split(":")[0] in wanted]
+    chosen = set(choose_named([*ours, *theirs], wanted))
+    shared = [name for name in shared if name in chosen]
     if not shared:
         raise DefinitionError(
             f"{a.label} and {b.label} share no task: {', '.join(list(ours)[:6])} against {', '.join(list(theirs)[:6])}"

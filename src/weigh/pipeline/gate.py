@@ -30,6 +30,7 @@ from weigh.pipeline.compare import Pairing, host_difference, open_sides, side_na
 from weigh.pipeline.questions import Errors
 from weigh.pipeline.results import suite_members, suite_tree
 from weigh.pipeline.sides import Side, find_sides
+from weigh.pipeline.task_names import choose_named
 from weigh.records.errors import DefinitionError, suggest
 from weigh.records.run import MetricInfo, SuiteNode, TaskInfo
 from weigh.records.trial import join_spec
@@ -198,14 +199,9 @@ class _Judge:
         names: list[str] = []
         missing: list[str] = []
         for word in self.options.tasks:
-            found = [n for n in self.shared if word in (n, n.split(":")[0])]
-            gone = [n for n in lacking if word in (n, n.split(":")[0])]
-            if not found and not gone:
-                raise DefinitionError(
-                    f"the baseline has no task {word!r}{suggest(word, have)} (it has {', '.join(list(have)[:8])})"
-                )
-            names += [n for n in found if n not in names]
-            missing += [n for n in gone if n not in missing]
+            found = choose_named(have, [word], "the baseline has no task", "it has")
+            names += [n for n in found if n in self.shared and n not in names]
+            missing += [n for n in found if n in lacking and n not in missing]
         return names, missing
 
     def pairs(self, name: str, condition: Condition) -> Aligned:

@@ -35,8 +35,10 @@ from weigh.pipeline.align import (
 from weigh.pipeline.compare import Options, host_difference, side_names, suites_of
 from weigh.pipeline.results import suite_members, suite_tree
 from weigh.pipeline.sides import Side, contexts
+from weigh.pipeline.task_names import choose_named
 from weigh.records.errors import DefinitionError
 from weigh.records.run import MetricInfo, SuiteNode, TaskInfo
+from weigh.records.trial import join_spec
 from weigh.store.dataset import Dataset
 from weigh.store.layout import Store
 
@@ -122,7 +124,7 @@ def compare_many(
     suites = {s.name: s for side in sides for s in suites_of(side)}
     if options.suite is not None and options.suite not in suites:
         raise DefinitionError(f"no run has the suite {options.suite!r} (they have {', '.join(suites) or 'none'})")
-    wanted = options.tasks or (tuple(suite_members(suites[options.suite])) if options.suite else ())
+    wanted = _meant(sides, options.tasks) or (tuple(suite_members(suites[options.suite])) if options.suite else ())
     chosen = [suites[options.suite]] if options.suite else [] if options.tasks else list(suites.values())
     sheets = {name: _sheet(data, sides, name, defined, options) for name, defined in _tasks(sides, wanted).items()}
     if shared:
@@ -138,6 +140,17 @@ def compare_many(
         options=options,
         shared=shared,
     )
+
+
+def _meant(sides: Sequence[Side], words: Sequence[str]) -> tuple[str, ...]:
+    """What words mean among the tasks of all sides together, as `task_pairs` names tasks."""
+    if not words:
+        return ()
+    members = [member for side in sides for member in side.members]
+    every = [join_spec(t.name, t.variant) for m in members for t in m.run.tasks if has_variant(m, t)]
+    chosen = choose_named(every, words)
+    by_base = any(member.variant is not None for member in members)
+    return tuple(dict.fromkeys(spec.split(":")[0] for spec in chosen)) if by_base else tuple(chosen)
 
 
 def _tasks(sides: Sequence[Side], wanted: Sequence[str]) -> dict[str, dict[int, list[TaskInfo]]]:

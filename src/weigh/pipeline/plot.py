@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from weigh.pipeline.plot_costs import cost, trials
-from weigh.pipeline.plot_rows import Drawing, Options
+from weigh.pipeline.plot_rows import Drawing, Options, named_arms
 from weigh.pipeline.plot_scores import along, differences, markers, scores
+from weigh.pipeline.task_names import choose_named
 from weigh.records.errors import DefinitionError, suggest
+from weigh.records.trial import join_spec
 from weigh.store.layout import Store
 
 KINDS: Mapping[str, Callable[[Store, Sequence[str], Options], Drawing]] = {
@@ -33,4 +37,9 @@ def draw(store: Store, kind: str, words: Sequence[str], options: Options) -> Dra
     """
     if kind not in KINDS:
         raise DefinitionError(f"there is no picture {kind!r}{suggest(kind, KINDS)} (there are {', '.join(KINDS)})")
+    if options.tasks and kind not in ("differences", "trend"):  # these read them as `compare` and `trend` do
+        members = [member for _, member in named_arms(store, words)]
+        tasks = [join_spec(task.name, task.variant) for member in members for task in member.run.tasks]
+        suites = [suite.name for member in members for suite in member.run.suites]
+        options = msgspec.structs.replace(options, tasks=tuple(choose_named([*tasks, *suites], options.tasks)))
     return KINDS[kind](store, words, options)

@@ -86,18 +86,10 @@ def result_rows(store: Store, arms: Sequence[tuple[str, Member]], options: Optio
 
 def is_chosen(row: Row, options: Options) -> bool:
     by_metric = row.primary if options.metric is None else row.metric == options.metric and not row.is_suite
-    return by_metric and (not options.tasks or is_named(row.task, options.tasks))
-
-
-def is_named(spec: str, wanted: Sequence[str]) -> bool:
-    return spec in wanted or spec.split(":")[0] in wanted
+    return by_metric and (not options.tasks or row.task in options.tasks)
 
 
 def nothing(found: Sequence[tuple[str, Row]], options: Options) -> str:
-    for name in options.tasks:
-        known = list(dict.fromkeys(row.task for _, row in found))
-        if not any(is_named(spec, (name,)) for spec in known):
-            return f"no run has the task {name!r}{suggest(name, known)} (there are {', '.join(known)})"
     if options.metric is not None:
         metrics = list(dict.fromkeys(row.metric for _, row in found if not row.is_suite))
         return f"no task has the metric {options.metric!r}{suggest(options.metric, metrics)} ({', '.join(metrics)})"
@@ -145,4 +137,4 @@ def labelled(name: str, made: Estimate | None, one: Callable[[float], str]) -> s
 
 def tasks_of(member: Member, options: Options) -> list[TaskInfo]:
     """The tasks of an arm that are wanted."""
-    return [t for t in member.run.tasks if not options.tasks or is_named(join_spec(t.name, t.variant), options.tasks)]
+    return [t for t in member.run.tasks if not options.tasks or join_spec(t.name, t.variant) in options.tasks]

@@ -26,7 +26,8 @@ from weigh.pipeline.compare import open_sides
 from weigh.pipeline.conclusion import is_proportion
 from weigh.pipeline.questions import Errors
 from weigh.pipeline.sides import Side, contexts, resolve_sides
-from weigh.records.errors import DefinitionError, suggest
+from weigh.pipeline.task_names import choose_named
+from weigh.records.errors import DefinitionError
 from weigh.records.run import MetricInfo, TaskInfo
 from weigh.records.trial import join_spec
 from weigh.store.dataset import Dataset
@@ -137,13 +138,7 @@ def _tasks(side: Side, wanted: Sequence[str]) -> dict[str, list[TaskInfo]]:
         for task in member.run.tasks:
             if has_variant(member, task):
                 found.setdefault(join_spec(task.name, task.variant), []).append(task)
-    for name in wanted:
-        if not any(spec == name or spec.split(":")[0] == name for spec in found):
-            there = ", ".join(list(found)[:8])
-            raise DefinitionError(f"{side.label} has no task {name!r}{suggest(name, found)} (it has {there})")
-    if not wanted:
-        return found
-    return {spec: tasks for spec, tasks in found.items() if spec in wanted or spec.split(":")[0] in wanted}
+    return {spec: found[spec] for spec in choose_named(found, wanted, f"{side.label} has no task", "it has")}
 
 
 def _planned(

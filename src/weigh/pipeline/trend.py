@@ -26,8 +26,9 @@ from weigh.pipeline.axis import Ordered, Place, line_axes, order_axis, pick_axis
 from weigh.pipeline.compare import host_difference, open_sides
 from weigh.pipeline.questions import Errors
 from weigh.pipeline.sides import Member, Side, contexts
+from weigh.pipeline.task_names import choose_named
 from weigh.records.arm import Axis
-from weigh.records.errors import DefinitionError, suggest
+from weigh.records.errors import DefinitionError
 from weigh.records.run import MetricInfo, TaskInfo
 from weigh.records.trial import join_spec
 from weigh.store.dataset import Dataset
@@ -129,7 +130,7 @@ def trend(store: Store, words: Sequence[str] = (), options: Options | None = Non
             of one; two arms at one point that nothing tells apart.
     """
     options = options or Options()
-    members = _having(trend_members(store, words), options.tasks)
+    members, wanted = _having(trend_members(store, words), options.tasks)
     axis = pick_axis(members, options.axis)
     ordered = order_axis(members, axis, options.order)
     notes = list(ordered.notes)
@@ -144,7 +145,7 @@ def trend(store: Store, words: Sequence[str] = (), options: Options | None = Non
     with open_sides(store, sides) as data:
         for key, places in groups.items():
             series = dict(zip(names, key, strict=True))
-            lines += [_line(store, data, task, series, places, options) for task in _tasks(places, options.tasks)]
+            lines += [_line(store, data, task, series, places, options) for task in _tasks(places, wanted)]
     notes += _lonely(lines, ordered)
     return TrendReport(
         axis=axis,
@@ -155,25 +156,20 @@ def trend(store: Store, words: Sequence[str] = (), options: Options | None = Non
     )
 
 
-def _having(members: Sequence[Member], wanted: Sequence[str]) -> list[Member]:
-    """The arms whose runs have a wanted task. Raises `DefinitionError` for a task that none has."""
+def _having(members: Sequence[Member], wanted: Sequence[str]) -> tuple[list[Member], tuple[str, ...]]:
+    """The arms whose runs have a wanted task, and the specs of these tasks.
+
+    Raises `DefinitionError` for a task that none has.
+    """
+    chosen = choose_named((spec for m in members for spec, _ in _specs(m)), wanted)
     if not wanted:
-        return list(members)
-    known = list(dict.fromkeys(spec for m in members for spec, _ in _specs(m)))
-    for name in wanted:
-        if not any(_is_wanted(spec, (name,)) for spec in known):
-            there = ", ".join(known[:8])
-            raise DefinitionError(f"no run has the task {name!r}{suggest(name, known)} (there are {there})")
-    return [m for m in members if any(_is_wanted(spec, wanted) for spec, _ in _specs(m))]
-
-
-def _is_wanted(spec: str, wanted: Sequence[str]) -> bool:
-    return spec in wanted or spec.split(":")[0] in wanted
+        return list(members), tuple(chosen)
+    return [m for m in members if any(spec in chosen for spec, _ in _specs(m))], tuple(chosen)
 
 
 def _tasks(places: Sequence[Place], wanted: Sequence[str]) -> list[str]:
     known = list(dict.fromkeys(s for p in places for m in p.members for s, _ in _specs(m)))
-    return [spec for spec in known if not wanted or _is_wanted(spec, wanted)]
+    return [spec for spec in known if spec in wanted]
 
 
 def _specs(member: Member) -> list[tuple[str, TaskInfo]]:

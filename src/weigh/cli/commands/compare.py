@@ -24,7 +24,10 @@ HELP = """Compare arms question by question. A, B ... are runs (id, name, `lates
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sides", nargs="+", metavar="A B", help="what to compare; A is the old one")
-    parser.add_argument("-t", "--task", action="append", default=[], metavar="SPEC", help="only this task (repeatable)")
+    parser.add_argument(
+        "-t", "--task", action="append", default=[], metavar="SPEC",
+        help="only this task: a spec, a short name (what follows a dot) or a glob; repeatable",
+    )  # fmt: skip
     parser.add_argument("--suite", metavar="NAME", help="only this suite: its tasks and its aggregate")
     parser.add_argument(
         "--metric", metavar="NAME",

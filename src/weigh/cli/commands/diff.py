@@ -16,7 +16,9 @@ marked, the scores of every epoch. A and B are written as for `weigh compare`; A
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sides", nargs="+", metavar="A B", help="the two arms; A is the old one")
-    parser.add_argument("-t", "--task", metavar="SPEC", help="which task (needed when the two share several)")
+    parser.add_argument(
+        "-t", "--task", metavar="SPEC", help="which task, also by short name (needed when the two share several)"
+    )
     parser.add_argument("--metric", metavar="NAME", help="what decides won and lost (default: the task's first metric)")
     which = parser.add_argument_group("which questions").add_mutually_exclusive_group()
     which.add_argument("--flips", action="store_true", help="those with another score (default)")

@@ -41,7 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a score for --max-drop (default: each task's first) or a cost for --max-ratio",
     )  # fmt: skip
     what = parser.add_argument_group("what is held")
-    what.add_argument("-t", "--task", action="append", default=[], metavar="SPEC", help="this task (default: all)")
+    what.add_argument(
+        "-t",
+        "--task",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="this task, also by short name or glob (default: all)",
+    )
     what.add_argument("--suite", metavar="NAME", help="this suite's aggregate instead of each of its tasks")
     how = parser.add_argument_group("how")
     how.add_argument("--alpha", type=share, default=0.05, metavar="P", help="of each test (default: %(default)s)")

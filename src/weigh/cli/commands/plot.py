@@ -38,7 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="a name that ends in .svg, .png or .pdf")
     parser.add_argument(
-        "-t", "--task", action="append", default=[], metavar="SPEC", help="only this task or suite (repeatable)"
+        "-t",
+        "--task",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="only this task (spec, short name or glob) or suite; repeatable",
     )
     parser.add_argument("--metric", metavar="NAME", help="a metric (default: each task's first)")
     parser.add_argument(

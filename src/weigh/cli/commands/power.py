@@ -24,7 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--epochs", type=positive, metavar="N", help="plan for so many epochs (default: as they were run)"
     )
-    parser.add_argument("-t", "--task", action="append", default=[], metavar="SPEC", help="only this task (repeatable)")
+    parser.add_argument(
+        "-t", "--task", action="append", default=[], metavar="SPEC",
+        help="only this task: a spec, a short name (what follows a dot) or a glob; repeatable",
+    )  # fmt: skip
     parser.add_argument("--metric", metavar="NAME", help="a metric or a cost (default: each task's first metric)")
     parser.add_argument("--cluster", metavar="FIELD", help="questions that share this metadata field belong together")
     parser.add_argument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from weigh.cli.effort_text import adoption_text, effort_text
@@ -12,6 +13,8 @@ from weigh.cli.table import Column, Format, render
 from weigh.cli.terminal import count, seconds
 from weigh.pipeline.effort import efforts
 from weigh.pipeline.results import summarize
+from weigh.pipeline.task_names import only_named
+from weigh.records.run import Run
 from weigh.records.trial import FAILURES, join_spec
 from weigh.store.dataset import open_dataset
 from weigh.store.layout import Store
@@ -27,6 +30,10 @@ select id, run, arm, task, variant, instance_id, epoch, status, error_kind, erro
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", nargs="*", default=["latest"], help="a run's id, the beginning of one, or its name")
+    parser.add_argument(
+        "-t", "--task", action="append", default=[], metavar="SPEC",
+        help="only this task: a spec, a short name, a glob, or a suite with its tasks (repeatable)",
+    )  # fmt: skip
     parser.add_argument("--metrics", action="store_true", help="every metric of a task, not only its first")
     parser.add_argument(
         "--errors", choices=("exclude", "zero", "fail"), default="exclude",
@@ -64,9 +71,9 @@ def level(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     store = Store(args.store)
-    runs = list({r.id: r for r in (store.find(ref) for ref in args.run)}.values())
+    runs = only_named(list({r.id: r for r in (store.find(ref) for ref in args.run)}.values()), args.task)
     if args.trials or args.failed:
-        show_trials(store, [r.id for r in runs], only_failed=args.failed, format=args.format)
+        show_trials(store, runs, only_failed=args.failed, format=args.format)
         return 0
     if args.effort or args.markers:
         made = [efforts(store, r, errors=args.errors, level=args.level) for r in runs]
@@ -85,10 +92,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def show_trials(store: Store, runs: list[str], *, only_failed: bool, format: Format) -> None:
-    """One line a trial."""
-    with open_dataset(store, runs) as data:
-        rows = [row_of(r) for r in data.sql(_TRIALS)]
+def show_trials(store: Store, runs: Sequence[Run], *, only_failed: bool, format: Format) -> None:
+    """One line a trial of the runs' tasks."""
+    specs = {join_spec(task.name, task.variant) for one in runs for task in one.tasks}
+    with open_dataset(store, [one.id for one in runs]) as data:
+        rows = [row for row in map(row_of, data.sql(_TRIALS)) if row["task"] in specs]
     if only_failed:
         rows = [r for r in rows if r["status"] in FAILURES]
     columns = [

@@ -30,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "step, checkpoint, revision that varies)",
     )  # fmt: skip
     parser.add_argument("--order", metavar="V,V,...", help="the axis's values in order, where names do not say it")
-    parser.add_argument("-t", "--task", action="append", default=[], metavar="SPEC", help="only this task (repeatable)")
+    parser.add_argument(
+        "-t", "--task", action="append", default=[], metavar="SPEC",
+        help="only this task: a spec, a short name (what follows a dot) or a glob; repeatable",
+    )  # fmt: skip
     parser.add_argument("--metric", metavar="NAME", help="a metric or a cost (default: each task's first metric)")
     parser.add_argument("--cluster", metavar="FIELD", help="questions that share this metadata field belong together")
     parser.add_argument("--alpha", type=share, default=0.05, metavar="P", help="of the tests (default: %(default)s)")
