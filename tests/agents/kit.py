@@ -12,7 +12,7 @@ from typing import Any
 from weigh.pipeline.request import Event, RunRequest, RunResult, Setting
 from weigh.pipeline.run import run
 from weigh.records.trial import Trial
-from weigh.store.artifacts import read_artifact
+from weigh.store.artifacts import read_artifact, read_given
 from weigh.store.layout import Store
 from weigh.store.reader import read_trials
 
@@ -126,6 +126,11 @@ class AgentBench:
         """What the model was asked in a question's trial, call by call."""
         lines = (self.folder / f"asked-{key}.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
+
+    def given(self, trial: Trial) -> dict[str, str]:
+        """The texts a trial was given besides the question, as they are stored."""
+        assert trial.trajectory is not None
+        return read_given(self.store.open(trial.run), trial.trajectory.artifacts)
 
     def artifact(self, trial: Trial, name: str) -> str:
         """A native trace as it is stored."""

@@ -13,6 +13,7 @@ from weigh.define.harness import apply_overrides, load_harness
 from weigh.execute.agents.registry import NAMES, agent_by_name
 from weigh.pipeline.request import Setting
 from weigh.records.actions import actions_of
+from weigh.records.given import QUESTION, given_of
 from weigh.records.workspace import Workspace
 
 # A library's own tools, as an MCP server in plain Python that comes with a tier.
@@ -106,11 +107,25 @@ def test_an_agent_is_driven_to_the_end(bench: AgentBench, agent: str) -> None:
     told = trial.trajectory.metadata["agent"]
     assert (told["name"], told["version"]) == (agent, agent_by_name(agent).version)
     assert same_counts(told)
-    assert set(trial.trajectory.artifacts) == {"events.jsonl", agent_by_name(agent).session_name}
+    texts = bench.given(trial)
+    assert {"system.txt", "weaving/SKILL.md"} <= set(texts) and texts["weaving/SKILL.md"] == SKILL
+    assert set(trial.trajectory.artifacts) == {
+        "events.jsonl", agent_by_name(agent).session_name, *(f"given/{name}" for name in texts),
+    }  # fmt: skip
 
     (asked, *_) = bench.asked(next(iter(turns)))
     assert 'say "work" and -this' in asked["asked"]
     everything = asked["system"] + asked["asked"]
+    # What is recorded is what the model saw, to the letter: the question stands elsewhere.
+    assert texts["system.txt"] == asked["system"]
+    first = next(s.message for s in steps if s.source == "user")  # mini-swe-agent's tells all it sent
+    around = texts["context.txt"].replace(QUESTION, first) if "context.txt" in texts else first
+    assert ("context.txt" in texts) == (agent == "qwen_code")
+    assert "".join(around.split()) == "".join(asked["asked"].split())
+    recorded = given_of(trial.trajectory)
+    assert recorded.skills == {"weaving": "offered"} and recorded.instructions == "Always answer in Latin."
+    assert recorded.tools == tuple(sorted(asked["tools"]))
+    assert recorded.texts == {name: len(text.encode()) for name, text in texts.items()}
     assert "Always answer in Latin." in everything
     assert "How to weave baskets." in everything + str(asked)
     assert "Over, under." not in everything

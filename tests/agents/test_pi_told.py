@@ -7,13 +7,18 @@ import socket
 import pytest
 
 from tests.agents.kit import DONE, AgentBench, bash
+from weigh.cli.main import main
 from weigh.define.harness import apply_overrides, load_harness
 from weigh.pipeline.request import Setting
 from weigh.records.errors import DefinitionError
+from weigh.records.trial import steps_of
 from weigh.records.workspace import Workspace
+from weigh.score.actions import pieces
 
 
-def test_skills_instructions_and_sampling_reach_the_model(bench: AgentBench, pi: str) -> None:
+def test_skills_instructions_and_sampling_reach_the_model(
+    bench: AgentBench, pi: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     skill = bench.folder / "skills" / "weaving"
     skill.mkdir(parents=True)
     (skill / "SKILL.md").write_text("---\nname: weaving\ndescription: How to weave baskets.\n---\n\nOver, under.\n")
@@ -38,6 +43,21 @@ def test_skills_instructions_and_sampling_reach_the_model(bench: AgentBench, pi:
     (result,) = second["results"]
     assert "first note" in result and "Over, under." in result and "jacquard" in result
     assert "Read-only file system" in result and not (skill / "new").exists()
+    assert bench.given(trial["told"]) == {
+        "system.txt": first["system"], "weaving/SKILL.md": (skill / "SKILL.md").read_text(),
+    }  # fmt: skip
+    size = f"{len(first['system'].encode()) / 1000:.1f} kB"
+    line = (
+        "  given     pi 0.73.1; Skill weaving (offered); instructions: Always answer in Latin.; "
+        f"4 tools: bash, edit, read, write; system prompt {size}"
+    )
+    assert main(["trial", trial["told"].id, "--store", str(bench.store.path)]) == 0
+    short = capsys.readouterr().out.splitlines()
+    assert f"{line} (--steps shows the texts)" in short and "1 user" in short
+    assert main(["trial", trial["told"].id, "--store", str(bench.store.path), "--steps"]) == 0
+    told = capsys.readouterr().out
+    assert line in told.splitlines() and "given: weaving/SKILL.md\n  ---\n  name: weaving\n" in told
+    assert "given: system prompt\n  You are an expert" in told
     assert trial["told"].status == "ok"
 
 
@@ -51,10 +71,15 @@ def test_loaded_skills_stand_before_the_model_word_for_word(bench: AgentBench, p
     trial = bench.run(
         {"weave": [DONE]}, settings=[Setting(harness=harness, workspace=Workspace(digest="x", skills=skills))]
     )
-    assert trial["weave"].status == "ok", trial["weave"].error
+    assert trial["weave"].status == "ok" and trial["weave"].trajectory is not None, trial["weave"].error
     (asked,) = bench.asked("weave")
     assert 'Over && "under".' in asked["asked"] and asked["asked"].endswith("weave")
     assert "Boil it." in asked["system"]
+    # The user's step has the text of the one that was called: it is no context besides.
+    assert set(bench.given(trial["weave"])) == {"system.txt", "weaving/SKILL.md", "dyeing/SKILL.md"}
+    assert 'Over && "under".' in steps_of(trial["weave"].trajectory)[0].message
+    did = "\n".join(piece.text for piece in pieces(trial["weave"].trajectory, "any"))
+    assert did == "done", "what an agent was given is nothing that a marker sees"
     assert str(bench.folder) not in asked["asked"] + asked["system"], "a path of this machine"
 
 

@@ -17,10 +17,12 @@ from weigh.records.errors import StoreError
 from weigh.records.request import Continuation, LoglikelihoodRequest, Output
 from weigh.records.score import Score
 from weigh.records.trajectory import Trajectory
-from weigh.store.artifacts import read_artifact
+from weigh.records.trial import Trial
+from weigh.store.artifacts import read_artifact, read_given
 from weigh.store.journal import JournalWriter, repair
 from weigh.store.layout import RunFolder, Store
 from weigh.store.segments import Line, lines, segments
+from weigh.store.verify import verify
 
 HERE = Path(__file__).parent
 
@@ -266,6 +268,38 @@ def test_native_traces_lie_beside_the_trial(folder: RunFolder, tmp_path: Path) -
     assert read_artifact(other, reused, "session.jsonl") == text.encode("utf-8", "surrogateescape")
     with pytest.raises(StoreError, match=r"it has: session\.jsonl"):
         read_artifact(other, reused, "nothing")
+
+
+def test_what_trials_were_given_is_kept_once_a_run(folder: RunFolder, tmp_path: Path) -> None:
+    def given(number: int, **texts: str) -> Trial:
+        trial: Trial = make_trial(number)
+        assert trial.trajectory
+        artifacts = {f"given/{name}": text for name, text in texts.items()}
+        return msgspec.structs.replace(trial, trajectory=msgspec.structs.replace(trial.trajectory, artifacts=artifacts))
+
+    odd = "artifact:../given/../../run.json"
+    trials = [given(0, system="You help.", odd=odd), given(1, system="You help."), given(2, system="You do not.")]
+    stored = [*write(folder, "w1", trials), *write(folder, "w2", [given(3, system="You help.")])]
+    assert sorted(path.read_text() for path in folder.given.iterdir()) == [
+        "You do not.", "You help.", odd,
+    ]  # fmt: skip
+    read = [read_given(folder, trial.trajectory.artifacts) for trial in stored if trial.trajectory]
+    one, two = {"system": "You help."}, {"system": "You do not."}
+    assert read == [{**one, "odd": odd}, one, two, one]
+
+    store = Store(tmp_path / "store")
+    other = store.create(make_run("other-00000002"))
+    copies = [
+        msgspec.structs.replace(one, id=f"copy{n}", run="other-00000002", reused=one.id) for n, one in enumerate(stored)
+    ]
+    reused = write(other, "w1", copies)
+    store.remove(folder.run.id)
+    assert [read_given(other, trial.trajectory.artifacts) for trial in reused if trial.trajectory] == read
+    assert verify(store, other.run.id) == []
+    for path in other.given.iterdir():
+        path.unlink()
+    assert reused[0].trajectory and read_given(other, reused[0].trajectory.artifacts) == {}
+    assert any("artifact of trial copy0 is missing" in finding.message for finding in verify(store, other.run.id))
 
 
 async def test_later_scores_are_lines_of_their_own(folder: RunFolder) -> None:

@@ -26,13 +26,15 @@ class Skill(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: From its front matter.
         description: When to use it, for the agent.
-        body: What SKILL.md says after the front matter.
+        text: SKILL.md as it is.
+        body: What it says after the front matter.
         folder: Where it is.
         digest: Of all its files.
     """
 
     name: str
     description: str
+    text: str
     body: str
     folder: str
     digest: str
@@ -66,6 +68,7 @@ def read_skill(folder: Path) -> Skill:
     return Skill(
         name=name,
         description=" ".join(head["description"].split()),
+        text=text,
         body=text[front.end() :].strip(),
         folder=str(folder.resolve()),
         digest=digest(sorted((str(f.relative_to(folder)), _content(f)) for f in skill_files(folder))),

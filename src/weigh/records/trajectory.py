@@ -67,7 +67,8 @@ class Trajectory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         steps: The canonical steps; empty for a single request, where request and output say it all.
         stop_reason: Why it ended: None when the model was done, else an outcome: `timeout`, `limit:turns`,
             `limit:tokens`, `limit:tool_calls`, `limit:dollars`, `limit:calls`, `gave-up`, `refused`.
-        artifacts: Native traces by name, stored verbatim beside the trial.
+        artifacts: Native traces by name, stored verbatim beside the trial; below `given/` what the model was given
+            besides the question (`weigh.records.given`).
         metadata: Counters of the scaffold's own (repaired calls, ...).
     """
 

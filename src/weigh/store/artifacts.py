@@ -1,27 +1,39 @@
-"""Native traces lie beside the trials, verbatim; a stored trial holds references to them instead of their text."""
+"""Native traces lie beside the trials, verbatim; a stored trial holds references to them instead of their text.
+
+What trials of an arm have in common, the texts they were given, is kept once a run, named by its digest.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from weigh.records import given
+from weigh.records.digest import digest_bytes
 from weigh.records.errors import StoreError
 from weigh.records.trial import Trial
 from weigh.store.files import fsync_folder
 from weigh.store.layout import RunFolder, safe_name
 
 PREFIX = "artifact:"
+COMMON = "given"
+"""Stands where a trial's id stands, for texts that are kept once a run; no trial has it."""
+_COMMON = re.compile(rf"{PREFIX}[^/\n]+/{COMMON}/[0-9a-f]{{32}}")
 
 
 class Pending(NamedTuple):
-    """A file still to be written: its text, or a stored file of another trial to copy."""
+    """A file still to be written: its text, or a stored file of another trial to copy; once, or for this trial."""
 
     path: Path
     text: str | None
     source: Path | None
+    once: bool = False
 
 
 def reference(run_id: str, trial_id: str, name: str) -> str:
@@ -39,6 +51,14 @@ def detach(folder: RunFolder, trial: Trial) -> tuple[Trial, list[Pending]]:
     pending = []
     references = {}
     for name, text in trial.trajectory.artifacts.items():
+        if name.startswith(given.PREFIX):
+            source = artifact_path(folder, text) if _COMMON.fullmatch(text) else None
+            key = source.name if source else digest_bytes(_encode(text))
+            references[name] = reference(folder.run.id, COMMON, key)
+            path = folder.given / key
+            if not path.exists():
+                pending.append(Pending(path, None if source else text, source, once=True))
+            continue
         own = reference(folder.run.id, trial.id, name)
         references[name] = own
         if text == own:
@@ -52,13 +72,19 @@ def detach(folder: RunFolder, trial: Trial) -> tuple[Trial, list[Pending]]:
 
 def write_pending(pending: list[Pending]) -> None:
     """Write artifacts so that they outlast a crash. Raises `OSError`."""
-    for path, text, source in pending:
+    for path, text, source, once in pending:
+        if once and path.exists():
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
         data = source.read_bytes() if source else _encode(text or "")
-        with path.open("wb") as file:
+        # What is kept once may be read, and written by another process, at this moment.
+        target = path.with_name(f".{uuid.uuid4().hex}") if once else path
+        with target.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if once:
+            target.replace(path)
         fsync_folder(path.parent)
 
 
@@ -70,7 +96,8 @@ def artifact_path(folder: RunFolder, value: str) -> Path | None:
     if len(parts) != 3 or any(p in ("", ".", "..") for p in parts):
         return None
     run_id, trial_id, name = parts
-    return folder.path.parent / run_id / "artifacts" / trial_id / name
+    run = folder.path.parent / run_id
+    return run / COMMON / name if trial_id == COMMON else run / "artifacts" / trial_id / name
 
 
 def read_artifact(folder: RunFolder, trial: Trial, name: str) -> bytes:
@@ -86,6 +113,27 @@ def read_artifact(folder: RunFolder, trial: Trial, name: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise StoreError(f"cannot read artifact {path}: {error.strerror}") from error
+
+
+def read_given(folder: RunFolder, artifacts: Mapping[str, str]) -> dict[str, str]:
+    """The texts a stored trial was given, by name without `given/`; one that is no longer there is left out.
+
+    Raises:
+        StoreError: One is there and cannot be read.
+    """
+    found = {}
+    for name, value in artifacts.items():
+        if not name.startswith(given.PREFIX):
+            continue
+        path = artifact_path(folder, value)
+        try:
+            text = value if path is None else path.read_bytes().decode(errors="replace")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise StoreError(f"cannot read {path}: {error.strerror}") from error
+        found[name.removeprefix(given.PREFIX)] = text
+    return found
 
 
 def _encode(text: str) -> bytes:

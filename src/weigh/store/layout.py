@@ -6,6 +6,7 @@
                    leases/             who works on which part
                    trials.parquet      derived, once finished
                    artifacts/TRIAL/    native traces, verbatim
+                   given/              texts that trials were given besides the question, each once
 
 Nothing here needs a database: listing runs reads their manifests and nothing else.
 """
@@ -58,6 +59,11 @@ class RunFolder:
     def artifacts(self) -> Path:
         """Folder of native traces, one folder a trial."""
         return self.path / "artifacts"
+
+    @property
+    def given(self) -> Path:
+        """Folder of the texts that trials were given besides the question, by their digest."""
+        return self.path / "given"
 
     @property
     def parquet(self) -> Path:

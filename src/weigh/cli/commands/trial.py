@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
 from weigh.cli.flags import add_store
 from weigh.cli.terminal import count, dollars, seconds, when
+from weigh.cli.trial_given import given_lines, given_text
 from weigh.cli.trial_steps import fact_lines, heading, indented, step_lines
 from weigh.records.agent_usage import miscount
+from weigh.records.given import Given, given_of
 from weigh.records.marker import PREFIX
 from weigh.records.request import LoglikelihoodRequest, Output
 from weigh.records.trial import Trial, request_text
+from weigh.store.artifacts import read_given
 from weigh.store.layout import Store
 from weigh.store.reader import read_trial
 
@@ -24,21 +28,38 @@ HELP = "Show one trial: what the model was given, what it answered, how that was
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", help="a trial's id, or the beginning of one")
     add_store(parser)
-    parser.add_argument("--steps", action="store_true", help="every step in full length")
+    parser.add_argument(
+        "--steps",
+        action="store_true",
+        help="every step in full length, and the texts the model was given besides the question",
+    )
     parser.add_argument("--json", action="store_true", help="the whole record as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    trial = read_trial(Store(args.store), args.id)
+    store = Store(args.store)
+    trial = read_trial(store, args.id)
     if args.json:
         print(json.dumps(msgspec.to_builtins(trial), indent=1, ensure_ascii=False))
     else:
-        print("\n".join(lines(trial, steps=args.steps)))
+        folder = store.open(trial.run)
+        axes = next((arm.axes for arm in folder.run.arms if arm.id == trial.arm), {})
+        texts = read_given(folder, trial.trajectory.artifacts) if args.steps and trial.trajectory else {}
+        print("\n".join(lines(trial, steps=args.steps, axes=axes, texts=texts)))
     return 0
 
 
-def lines(trial: Trial, *, steps: bool) -> Iterator[str]:
-    """The trial as text, section by section."""
+def lines(
+    trial: Trial, *, steps: bool, axes: Mapping[str, Any] | None = None, texts: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """The trial as text, section by section.
+
+    Args:
+        steps: Show steps, and what was given besides the question, in full length.
+        axes: Of the trial's arm.
+        texts: What it was given, by name.
+    """
+    given = given_of(trial.trajectory) if trial.trajectory else Given()
     yield heading(f"trial {trial.id}")
     yield f"  run       {trial.run}"
     yield f"  arm       {trial.arm}"
@@ -46,14 +67,15 @@ def lines(trial: Trial, *, steps: bool) -> Iterator[str]:
     yield f"  instance  {trial.instance.id}" + (f", epoch {trial.epoch}" if trial.epoch else "")
     yield f"  status    {trial.status}" + (f" (generation of trial {trial.reused})" if trial.reused else "")
     yield f"  key       {trial.key}"
-    given = given_text(trial)
-    if given:
-        yield f"  given     {given}"
+    if told := given_text(given, axes or {}, steps=steps):
+        yield f"  given     {told}"
     if trial.error:
         yield heading("error")
         yield indented(f"{trial.error.kind}: {trial.error.message}")
         if trial.error.detail:
             yield indented(trial.error.detail)
+    if steps:
+        yield from given_lines(given, texts or {})
     if trial.trajectory and (steps or len(trial.trajectory.steps) > 0):
         yield from fact_lines(trial)
         yield from step_lines(trial, whole=steps)
@@ -84,16 +106,6 @@ def lines(trial: Trial, *, steps: bool) -> Iterator[str]:
         for number, attempt in enumerate(trial.attempts, 1):
             end = f"{attempt.error.kind}: {attempt.error.message}" if attempt.error else "ok"
             yield f"  {number}  {seconds(attempt.seconds)}  {end}"
-
-
-def given_text(trial: Trial) -> str:
-    """What of its workspace was put before the model: Skills with the way it got them, and instructions."""
-    given = trial.trajectory.metadata.get("given", {}) if trial.trajectory else {}
-    parts = [f"Skill {name} ({way})" for name, way in given.get("skills", {}).items()]
-    if given.get("instructions"):
-        text = " ".join(given["instructions"].split())
-        parts.append(f"instructions: {text[:90]}{'...' if len(text) > 90 else ''}")
-    return "; ".join(parts)
 
 
 def target(trial: Trial) -> str:

@@ -7,7 +7,7 @@ it keeps its session, and what its event stream means. It never runs anything; `
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -137,12 +137,6 @@ def check_way(skills: str) -> str:
     if skills not in WAYS:
         raise DefinitionError(f"scaffold option skills={skills}: {' or '.join(WAYS)}{suggest(skills, WAYS)}")
     return skills
-
-
-def given_facts(skills: Sequence[Skill], way: str, instructions: str) -> dict[str, Any]:
-    """What a trial records of what its workspace put before the model."""
-    found: dict[str, Any] = {"skills": {skill.name: way for skill in skills}, "instructions": instructions}
-    return {key: value for key, value in found.items() if value}
 
 
 def skill_links(skills: Sequence[Skill], below: str = SKILLS) -> dict[str, str]:

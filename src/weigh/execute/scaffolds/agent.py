@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from weigh.define.skill import SkillReader
-from weigh.execute.agents.agent import Agent, Assignment, Installation, check_way, given_facts, skills_loaded
+from weigh.execute.agents.agent import Agent, Assignment, Installation, check_way, skills_loaded
 from weigh.execute.agents.install import find_agent, find_node, missing
 from weigh.execute.agents.registry import agent_by_name
 from weigh.execute.gateway.open import open_gateway
@@ -23,6 +23,7 @@ from weigh.execute.sandboxes.bubblewrap import HOME
 from weigh.execute.sandboxes.spec import WORKSPACE, SandboxSpec
 from weigh.execute.scaffolds.agent_prompt import read_prompt
 from weigh.execute.scaffolds.agent_trial import AgentTrial
+from weigh.execute.scaffolds.given import record_workspace
 from weigh.protocols import ScaffoldContext
 from weigh.records.errors import CapabilityError
 from weigh.records.request import Request
@@ -148,9 +149,7 @@ class AgentScaffold:
         told = [system, workspace.instructions if workspace else ""]
         if loaded and not self.agent.loads_skills:
             told.append(skills_loaded(loaded, home))
-        given = given_facts(skills, self.skills, workspace.instructions if workspace else "")
-        if given:
-            context.metadata["given"] = given
+        record_workspace(context, skills, self.skills, workspace.instructions if workspace else "")
         trial = AgentTrial(self.agent, self._program, self._gateway, request, context, calls=self.calls)
         assignment = Assignment(
             prompt=prompt,

@@ -44,6 +44,8 @@ class AgentCalls:
         bug: What the provider raised that is no failure, for the trial to raise again; `failed` is set with it.
         answers: In order.
         tools: Names of the tools that the agent offered the model, in any of its requests.
+        first: The request that began its work: its first one with tools, else its first. (Some agents have the model
+            name the session before.)
         secret: Left out of requests: the trial's token.
         withheld: Whether the model cannot call tools, so that the agent's were left out of its requests.
     """
@@ -57,6 +59,7 @@ class AgentCalls:
         self.answers: list[Answered] = []
         self.secret = ""
         self.tools: set[str] = set()
+        self.first: ChatRequest | None = None
         self.failure: Error | None = None
         self.bug: Exception | None = None
         self.failed = asyncio.Event()
@@ -85,6 +88,8 @@ class AgentCalls:
         began = self._context.seconds
         if isinstance(request, ChatRequest):
             self.tools.update(tool.name for tool in request.tools)
+            if self.first is None or (request.tools and not self.first.tools):
+                self.first = request
         try:
             output = await self._provider.respond(self._shaped(request))
         except Failure as failure:

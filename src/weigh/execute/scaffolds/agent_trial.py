@@ -17,6 +17,7 @@ from weigh.execute.program import SOCKET
 from weigh.execute.retry import ONCE
 from weigh.execute.scaffolds.agent_calls import HIDDEN, AgentCalls
 from weigh.execute.scaffolds.conversation import REFUSED
+from weigh.execute.scaffolds.given import record_texts, texts_of
 from weigh.execute.venvs import base_python
 from weigh.protocols import ExecResult, Sandbox, ScaffoldContext
 from weigh.records.errors import Error, Failure
@@ -161,6 +162,10 @@ class AgentTrial:
             **({"tools_withheld": True} if self._calls.withheld else {}),
             **({"bytes_left_out": self._left_out} if self._left_out else {}),
         }
+        if self._calls.first is not None:
+            told = [step.message for step in context.steps if step.source != "model"]
+            texts = texts_of(self._calls.first, self._prompt, told)
+            record_texts(context, {name: text.replace(self.session.token, HIDDEN) for name, text in texts.items()})
         context.metadata["turns"] = sum(s.source == "model" for s in context.steps)
         context.metadata["tool_calls"] = sum(len(s.tool_calls) for s in context.steps)
 

@@ -11,8 +11,9 @@ from collections.abc import Collection
 import msgspec
 
 from weigh.define.skill import SkillReader
-from weigh.execute.agents.agent import check_way, given_facts, skill_links, skills_loaded, skills_offered
+from weigh.execute.agents.agent import check_way, skill_links, skills_loaded, skills_offered
 from weigh.execute.sandboxes.spec import SandboxSpec
+from weigh.execute.scaffolds.given import record_workspace
 from weigh.protocols import ScaffoldContext
 from weigh.records.digest import digest
 from weigh.records.errors import Error, Failure
@@ -80,7 +81,7 @@ class Briefed:
             if ended.exit_code != 0:
                 message = f"the Skills cannot be put into the sandbox: {ended.stderr.strip()[:300]}"
                 raise Failure(Error(kind="sandbox", code="skills", message=message))
-        context.metadata["given"] = given_facts(skills, self.skills, workspace.instructions)
+        record_workspace(context, skills, self.skills, workspace.instructions)
         first, *rest = request.messages
         if first.role == "system" and isinstance(first.content, str):
             messages = (msgspec.structs.replace(first, content=f"{first.content}\n\n{text}"), *rest)
