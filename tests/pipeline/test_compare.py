@@ -13,6 +13,8 @@ from tests.pipeline.compare_kit import binary, put
 from weigh.analyze.paired import compare_pairs
 from weigh.pipeline.compare import Options, Report, compare
 from weigh.pipeline.conclusion import conclude
+from weigh.pipeline.sides import find_sides
+from weigh.records.arm import Arm
 from weigh.records.errors import DefinitionError, StoreError
 from weigh.records.run import MetricInfo, SuiteNode
 from weigh.store.layout import Store
@@ -364,3 +366,26 @@ def test_what_a_failed_trial_cost_is_left_out(store: Store) -> None:
     assert cost is not None
     assert cost.n == 18
     assert report.rows[0].pairing.lost == ("q0", "q1")
+
+
+def test_a_run_of_several_arms_says_which_filters_tell_them_apart(store: Store) -> None:
+    for name in ("one", "two"):
+        run = put(store, name, {"t": binary(3, 6)}, arm="x")
+        arms = tuple(
+            Arm(id=f"{model}/{version}", digest=f"{name}{model}{version}", axes={"model": model, "revision": version})
+            for model in ("small", "large")
+            for version in ("1.0.7", "2.0.0")
+        )
+        store.create(msgspec.structs.replace(run, id=f"wide-{name}-00000001", name=f"wide-{name}", arms=arms))
+    words = []
+    for name in ("one", "two"):
+        with pytest.raises(DefinitionError) as caught:
+            find_sides(store, [f"wide-{name}", "old"])
+        said = str(caught.value)
+        assert f"has 4 arms (revision is 1.0.7, 2.0.0; model is small, large): say which, e.g. run=wide-{name}," in said
+        words.append(said.split("e.g. ")[1].split()[0])
+    assert words[0] == "run=wide-one,revision=1.0.7"
+    assert [len(side.members) for side in find_sides(store, words)] == [2, 2]
+    put(store, "wide-one-more", {"t": binary(3, 6)}, arm="x")  # the name is the beginning of two ids now
+    with pytest.raises(DefinitionError, match="e.g. run=wide-one-00000001,revision"):
+        find_sides(store, ["wide-one", "old"])

@@ -18,6 +18,9 @@ from weigh.records.errors import DefinitionError, StoreError, suggest
 from weigh.records.run import Run
 from weigh.store.layout import Store
 
+_TELLING = ("revision", "tier", "agent", "harness", "model", "step")
+"""Axes by which people tell arms apart, the first to be named in front."""
+
 RUN_FIELDS = ("run", "arm", "group", "tag", "name", "variant")
 
 
@@ -102,13 +105,31 @@ def _of_run(store: Store, runs: Sequence[Run], word: str, *, alone: bool) -> lis
             names = [a.id for a in run.arms]
             raise StoreError(f"run {run.id} has no arm {arm_name!r}{suggest(arm_name, names)} (it has {_list(names)})")
     if len(arms) > 1 and not alone:
-        names = [a.id for a in arms]
-        raise DefinitionError(
-            f"run {run.id} has {len(arms)} arms ({_list(names)}): write {run.name}:{names[0]}, or name the run alone "
-            "to compare its arms with each other"
-        )
+        raise DefinitionError(_several(runs, run, arms, ref))
     label = (lambda arm: arm.id) if len(run.arms) > 1 else (lambda arm: run.name)
     return [Side(label=label(arm), members=(Member(run=run, arm=arm),)) for arm in arms]
+
+
+def _several(runs: Sequence[Run], run: Run, arms: Sequence[Arm], ref: str) -> str:
+    """That a run alone says too little, with a filter that says enough."""
+    names = [arm.id for arm in arms]
+    values = {
+        axis: list(dict.fromkeys(str(value) for a in arms if (value := a.axes.get(axis)) is not None))
+        for arm in arms
+        for axis in arm.axes
+    }
+    # A filter cannot say a value with a comma in it, and reads * ? [ ] as a glob.
+    varying = [a for a, there in values.items() if len(there) > 1 and not any(c in v for v in there for c in ",*?[]")]
+    varying.sort(key=lambda axis: (*_TELLING, axis).index(axis))
+    short = ref if sum(one.id.startswith(ref) for one in runs) == 1 else run.id
+    alone = "or name the run alone to compare its arms with each other"
+    if not varying:
+        return f"run {run.id} has {len(arms)} arms ({_list(names)}): write {short}:{names[0]}, {alone}"
+    differ = "; ".join(f"{axis} is {_list(values[axis])}" for axis in varying if axis in _TELLING or len(varying) == 1)
+    return (
+        f"run {run.id} has {len(arms)} arms{f' ({differ})' if differ else ''}: say which, e.g. "
+        f"run={short},{varying[0]}={values[varying[0]][0]} or {short}:{names[0]}, {alone}"
+    )
 
 
 def _filtered(runs: Sequence[Run], word: str) -> Side:
