@@ -387,5 +387,5 @@ def test_a_run_of_several_arms_says_which_filters_tell_them_apart(store: Store) 
     assert words[0] == "run=wide-one,revision=1.0.7"
     assert [len(side.members) for side in find_sides(store, words)] == [2, 2]
     put(store, "wide-one-more", {"t": binary(3, 6)}, arm="x")  # the name is the beginning of two ids now
-    with pytest.raises(DefinitionError, match="e.g. run=wide-one-00000001,revision"):
+    with pytest.raises(DefinitionError, match="run=wide-one-00000001,revision"):
         find_sides(store, ["wide-one", "old"])
