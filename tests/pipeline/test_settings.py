@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from tests.pipeline.conftest import Bench
-from weigh.define.harness import Harness, Limits
+from weigh.define.harness import Harness, Limits, SandboxMode
+from weigh.execute.sandboxes.spec import Mode
 from weigh.pipeline.request import ArmStarted, Event, Setting
 from weigh.records.errors import DefinitionError
 from weigh.records.workspace import Workspace
@@ -159,3 +161,7 @@ def test_two_models_for_one_role_are_refused(bench: Bench) -> None:
     two = Harness(helpers={"judge": "scripted/hello"}, system_prompt="x")
     with pytest.raises(DefinitionError, match="role 'judge'"):
         bench.run(bench.write(), settings=(Setting(harness=one, name="1"), Setting(harness=two, name="2")))
+
+
+def test_a_harness_knows_every_sandbox_there_is() -> None:
+    assert set(get_args(SandboxMode)) == {*get_args(Mode), "none"}

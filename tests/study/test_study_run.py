@@ -132,6 +132,41 @@ async def test_every_wrong_name_is_told_before_anything_is_built(study: Path, li
 
 
 @pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"scripted/": "scriptd/"}, "models: there is no provider 'scriptd'; did you mean 'scripted'?"),
+        ({"py:answer": "py:anser"}, "models: scripted/"),
+        ({'"scripted/answers.py:answer"': '"openai/"'}, "models: model 'openai/::label=small,size=0.5': no name"),
+        ({"[v1.0.0, v1.1.0]": "[v1.0.0, v1.0.0]"}, "revisions: two revisions are called 'v1.0.0'"),
+        ({"[v1.0.0, v1.1.0]": "[v1.0.0, v1.1]"}, "revisions: "),
+        ({"profile.yaml": "profle.yaml"}, "profile: "),
+        ({"profile.yaml": "sqlite-utls"}, "profile: there is no profile 'sqlite-utls'; did you mean 'sqlite-utils'?"),
+        ({"sandbox: bubblewrap": "sandbox: bubblewarp"}, "harness: sandbox: expected bubblewrap, local, container"),
+        ({"epochs: 2": "network: closed"}, "network: expected gateway or open, got 'closed'"),
+    ],
+)
+async def test_what_a_study_file_says_wrongly_is_told_with_file_and_key(
+    study: Path, library: Path, changes: dict[str, str], said: str
+) -> None:
+    make_study(study.parent, library)
+    text = study.read_text()
+    for old, new in changes.items():
+        old = old.replace("answers.py", str(study.parent / "answers.py")) if old.startswith('"') else old
+        assert old in text
+        text = text.replace(old, new)
+    study.write_text(text)
+    with pytest.raises(WeighError) as caught:
+        await open_session(await plan_study(read_study(study)))
+    assert str(caught.value).startswith(f"{study}: {said}")
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_wrong_sandbox_on_the_command_line_gets_the_choices(study: Path) -> None:
+    with pytest.raises(WeighError, match=r"--sandbox: .*or none, got 'bubblewarp'; did you mean 'bubblewrap'\?"):
+        await plan_study(read_study(study), StudyChanges(sandbox="bubblewarp"))
+
+
+@pytest.mark.parametrize(
     ("compare", "said"),
     [
         ("{axis: revison, a: x, b: y}", "axis 'revison'; did you mean 'revision'?"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,6 +19,9 @@ from weigh.define.spec import join_options, parse_options
 from weigh.records.digest import digest
 from weigh.records.errors import DefinitionError, suggest
 from weigh.records.secrets import names_a_secret
+
+SandboxMode = Literal["bubblewrap", "local", "container", "modal", "memory", "none"]
+"""Where commands run; `weigh.execute.sandboxes.spec.Mode`, or nowhere."""
 
 OPERATIONAL = frozenset(
     {
@@ -83,7 +86,7 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tool_options: dict[str, dict[str, Any]] = {}
     mcp: dict[str, dict[str, Any]] = {}
     tool_choice: str | None = None
-    sandbox: str | None = None
+    sandbox: SandboxMode | None = None
     sandbox_options: dict[str, Any] = {}
     limits: Limits = Limits()
     concurrency: int | None = None

@@ -17,7 +17,7 @@ from weigh.define.decode import decode
 from weigh.define.difference import parse_difference, refuse_whole
 from weigh.define.harness import Limits
 from weigh.define.spec import join_options, parse_model
-from weigh.records.errors import DefinitionError
+from weigh.records.errors import DefinitionError, placed
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -250,8 +250,11 @@ def _check(study: Study, where: str) -> None:
         if len(given) != 1:
             said = f"{' and '.join(given)} at once" if given else "nothing of it"
             raise DefinitionError(f"{where}: revisions[{index}]: say one of ref, version, folder, not {said}")
-    for model in study.models:
-        parse_model(model.spec)
+    for index, model in enumerate(study.models):
+        try:
+            parse_model(model.spec)
+        except DefinitionError as error:
+            raise placed(error, f"{where}: models[{index}]" if len(study.models) > 1 else f"{where}: models") from None
     for key, own in (
         ("revisions", [r.name for r in study.revisions]),
         ("models", [m.name for m in study.models]),

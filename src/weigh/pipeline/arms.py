@@ -16,7 +16,7 @@ from weigh.pipeline.request import Setting
 from weigh.protocols import Provider
 from weigh.records.arm import Arm, Axis
 from weigh.records.digest import digest
-from weigh.records.errors import CapabilityError, DefinitionError, Failure
+from weigh.records.errors import CapabilityError, DefinitionError, Failure, WeighError, placed
 from weigh.records.request import ChatRequest, LoglikelihoodRequest, Message, Request, ToolSpec
 
 
@@ -71,9 +71,12 @@ class ArmPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def plan_arms(
-    models: Sequence[str], actings: Sequence[Acting], sampling: Sampling, concurrency: int | None
+    models: Sequence[str], actings: Sequence[Acting], sampling: Sampling, concurrency: int | None, *, where: str = ""
 ) -> list[ArmPlan]:
     """Resolve every model in every setting, the settings of one model next to each other.
+
+    Args:
+        where: Where the models were written, for errors.
 
     Raises:
         DefinitionError: A spec that cannot be read, no model at all, or one model twice.
@@ -84,7 +87,8 @@ async def plan_arms(
     specs = [parse_model(text) for text in models]
     plans: list[ArmPlan] = []
     problems: list[str] = []
-    for spec, model in zip(specs, _short_names(specs), strict=True):
+    for index, (spec, model) in enumerate(zip(specs, _short_names(specs), strict=True)):
+        place = f"{where}[{index}]" if where and len(specs) > 1 else where
         opened: dict[str, tuple[Provider, dict[str, Any]]] = {}
         for acting in actings:
             harness, label = acting.setting.harness, acting.setting.label
@@ -96,10 +100,12 @@ async def plan_arms(
                     )
                     opened[wanted] = provider, await provider.identity()
             except CapabilityError as error:
-                problems.append(str(error))
+                problems.append(str(placed(error, place) if place else error))
                 continue
+            except WeighError as error:
+                raise (placed(error, place) if place else error) from None
             except Failure as failure:
-                problems.append(f"model '{spec.text}': {failure.error.message}")
+                problems.append(f"{place + ': ' if place else ''}model '{spec.text}': {failure.error.message}")
                 continue
             provider, identity = opened[wanted]
             plans.append(
@@ -113,7 +119,10 @@ async def plan_arms(
             )
     if problems:
         raise CapabilityError("\n".join(dict.fromkeys(problems)))
-    _refuse_twins(plans)
+    try:
+        _refuse_twins(plans)
+    except DefinitionError as error:
+        raise (placed(error, where) if where else error) from None
     return plans
 
 

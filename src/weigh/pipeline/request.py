@@ -67,6 +67,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         max_seconds, max_tokens_total, max_dollars: Budgets of the whole invocation.
         retry_failed: Run failed trials of earlier invocations again (the rule); False keeps them failed.
         command: The words typed, for provenance.
+        models_from: Where the models were written (`study.yaml: models`), for errors; empty for the command line.
         study: What a study's run remembers of the study, for readers (`pipeline.study_about`).
     """
 
@@ -98,6 +99,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_dollars: float | None = None
     retry_failed: bool = True
     command: tuple[str, ...] = ()
+    models_from: str = ""
     study: dict[str, Any] = {}
 
 

@@ -150,7 +150,9 @@ class Session:
         arms: list[ArmPlan] = []
         prepared, helpers = PreparedPlan(columns=(), tasks=(), suites=()), Helpers()
         try:
-            arms = await plan_arms(request.models, actings, _sampling(request), request.concurrency)
+            arms = await plan_arms(
+                request.models, actings, _sampling(request), request.concurrency, where=request.models_from
+            )
         except WeighError as error:
             errors.append(error)
         try:

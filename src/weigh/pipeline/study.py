@@ -23,7 +23,7 @@ from weigh.pipeline.acting import together
 from weigh.pipeline.request import OnEvent, RunRequest, Setting
 from weigh.pipeline.run import Session
 from weigh.pipeline.study_about import study_about
-from weigh.records.errors import CapabilityError, DefinitionError, WeighError, suggest
+from weigh.records.errors import CapabilityError, DefinitionError, WeighError, placed, suggest
 from weigh.records.run import Run
 from weigh.records.workspace import Workspace
 from weigh.store.layout import Store
@@ -127,7 +127,7 @@ async def plan_study(study: Study, changes: StudyChanges | None = None) -> Study
     base, where = Path(study.base), study.file or f"study {study.name!r}"
     errors: list[WeighError] = []
     harnesses: list[tuple[StudyAgent, Harness]] = []
-    profile = _gathered(errors, lambda: load_profile(study.profile, base))
+    profile = _gathered(errors, lambda: load_profile(study.profile, base, f"{where}: profile"))
     for agent in study.agents:
         harness = _gathered(errors, partial(agent_harness, study, agent, profile, changes, where))
         if harness is not None:
@@ -142,7 +142,10 @@ async def plan_study(study: Study, changes: StudyChanges | None = None) -> Study
         _gathered(errors, lambda: _check_compare(study, where))
     together([], errors)
     assert profile is not None
-    revisions = await profile.revisions(study.revisions, base)
+    try:
+        revisions = await profile.revisions(study.revisions, base)
+    except WeighError as error:
+        raise placed(error, f"{where}: revisions") from None
     for index, wanted in enumerate(study.compare):
         if wanted.axis == "revision":
             _check_values([revision.name for revision in revisions], wanted, index, where)
@@ -292,6 +295,7 @@ def _request(
     models = [model.spec if replayed is None else _replayed(model, store, replayed, how) for model in study.models]
     return RunRequest(
         models=tuple(models),
+        models_from=f"{study.file}: models" if study.file else "",
         tasks=(study.name,),
         registry=profile.registry(names, study.name),
         settings=tuple(settings),

@@ -68,6 +68,11 @@ class BudgetExhausted(WeighError):
     """A run budget (time, tokens, dollars) is spent; what is done is kept."""
 
 
+def placed(error: WeighError, where: str) -> WeighError:
+    """The same error with the place in front of every line: `study.yaml: models[1]: there is no provider ...`."""
+    return type(error)("\n".join(f"{where}: {line}" for line in str(error).splitlines()))
+
+
 class Failure(Exception):
     """Carries an `Error` value out of a provider, sandbox, scorer or judge to the pool, which records it.
 

@@ -23,7 +23,7 @@ from weigh.define.registry import Registry
 from weigh.define.study import StudyRevision
 from weigh.define.suite import Suite
 from weigh.records.digest import digest
-from weigh.records.errors import CapabilityError, DefinitionError, suggest
+from weigh.records.errors import CapabilityError, DefinitionError, placed, suggest
 from weigh.records.workspace import Workspace
 from weigh.study.installations import READY, Installation, Recipe, has_module
 from weigh.study.load import load_object
@@ -194,27 +194,32 @@ class Profile:
         return f"{self.name}.{name}"
 
 
-def load_profile(ref: str, base: Path) -> Profile:
+def load_profile(ref: str, base: Path, where: str = "profile") -> Profile:
     """The profile of a shipped name, a `profile.yaml`, or `FILE.py:CLASS`.
 
     Args:
         base: Where relative files begin.
+        where: Where the name was written, for the error.
 
     Raises:
         DefinitionError: There is none of that name (with the closest), or it is wrong.
     """
     if ".py:" in ref:
-        return _from_class(load_object(ref, base, "profile"), (base / Path(ref.rpartition(":")[0]).expanduser()), ref)
+        return _from_class(load_object(ref, base, where), (base / Path(ref.rpartition(":")[0]).expanduser()), ref)
     if ref.endswith((".yaml", ".yml", ".toml", ".json")):
         file = (base / Path(ref).expanduser()).resolve()
-        return Profile(file, read_profile(file))
+        try:
+            return Profile(file, read_profile(file))
+        except DefinitionError as error:
+            # What is wrong in the file is said with its own place.
+            raise error if file.is_file() else placed(error, where) from None
     if (base / ref / "profile.yaml").is_file():
         file = (base / ref / "profile.yaml").resolve()
         return Profile(file, read_profile(file))
     shipped = shipped_profiles()
     if ref not in shipped:
         hint = suggest(ref, shipped) or (f"; there are {', '.join(shipped)}" if shipped else "")
-        raise DefinitionError(f"there is no profile {ref!r}{hint} (or name a profile.yaml, or FILE.py:CLASS)")
+        raise DefinitionError(f"{where}: there is no profile {ref!r}{hint} (or name a profile.yaml, or FILE.py:CLASS)")
     file = shipped[ref]
     if file.suffix == ".py":
         return _from_class(load_object(f"{file}:{class_name(ref)}", base, "profile"), file, ref)
