@@ -5,7 +5,10 @@
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
-JOBS ?= 2
+# One more than the two cores: tests wait for programs, and a third uses what they leave.
+JOBS ?= 3
+# The tests start weigh a few hundred times; without its bytecode each start would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make setup        prepare .venv (make demo and make test do it by themselves)"

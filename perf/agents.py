@@ -1,8 +1,9 @@
-"""What does weigh add to an agent? `python perf/agents.py [--trials 300] [--concurrency 8]`
+"""What does weigh add to an agent? `python perf/agents.py [--trials 300] [--concurrency 8] [--alone]`
 
 The same scripted conversation, the same pi, the same command line: once as a run of weigh (each trial in a sandbox of
 its own, metered, stored), once as so many plain commands under `xargs -P`, without any sandbox, against one scripted
 gateway. Bars: wall time within 1.3 x, memory that does not grow with the trials, no zombie, process or folder left.
+With `--alone` nothing is timed: it says what a run leaves behind, on a machine that does other things meanwhile.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--concurrency", type=int, default=8)
+    parser.add_argument("--alone", action="store_true", help="without xargs, and so without a ratio")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="perf-agents-") as name:
         folder = Path(name)
@@ -61,8 +63,10 @@ def main() -> int:
         rows = [{"id": f"t{i}", "q": f"Count to three, please ({i})."} for i in range(args.trials)]
         (folder / "agents_perf.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
         (folder / "turns.json").write_text(json.dumps(TURNS))
-        plain = asyncio.run(under_xargs(folder, args.trials, args.concurrency))
-        print(f"xargs -P{args.concurrency}: {plain:.1f} s, {1000 * plain / args.trials:.0f} ms a trial", flush=True)
+        plain = None
+        if not args.alone:
+            plain = asyncio.run(under_xargs(folder, args.trials, args.concurrency))
+            print(f"xargs -P{args.concurrency}: {plain:.1f} s, {1000 * plain / args.trials:.0f} ms a trial", flush=True)
         return under_weigh(folder, args.trials, args.concurrency, plain)
 
 
@@ -111,7 +115,7 @@ async def under_xargs(folder: Path, trials: int, concurrency: int) -> float:
     return took
 
 
-def under_weigh(folder: Path, trials: int, concurrency: int, plain: float) -> int:
+def under_weigh(folder: Path, trials: int, concurrency: int, plain: float | None) -> int:
     """Run the same by weigh, watch it, and say what came of it; the exit code."""
     temp = folder / "tmp"
     temp.mkdir()
@@ -139,13 +143,14 @@ def under_weigh(folder: Path, trials: int, concurrency: int, plain: float) -> in
     late = max(mb for at, mb in memory if at <= 0.9 * took)  # then the journal becomes Parquet, whatever its size
     left = sorted(p.name for p in temp.iterdir())
     alive = [p for p in Path("/proc").glob("[0-9]*/environ") if str(temp).encode() in readable(p)]
-    ratio = took / plain
+    ratio = None if plain is None else took / plain
     kept = sum(f.stat().st_size for f in (folder / "store").rglob("*") if f.is_file())
-    print(f"weigh run:   {took:.1f} s, {1000 * took / trials:.0f} ms a trial; {ratio:.2f} x xargs (bar {BAR})")
+    beside = "" if ratio is None else f"; {ratio:.2f} x xargs (bar {BAR})"
+    print(f"weigh run:   {took:.1f} s, {1000 * took / trials:.0f} ms a trial{beside}")
     print(f"memory:      {early:.0f} MB after a quarter, {late:.0f} MB later (bar +{GROWTH_MB:.0f} MB)")
     print(f"left behind: {zombies} zombies, {len(alive)} processes, {len(left)} folders {' '.join(left)}".rstrip())
     print(f"stored:      {kept / trials / 1000:.0f} kB a trial")
-    good = ratio <= BAR and late - early <= GROWTH_MB and not (zombies or alive or left)
+    good = (ratio is None or ratio <= BAR) and late - early <= GROWTH_MB and not (zombies or alive or left)
     print("pass" if good else "FAIL")
     return 0 if good else 1
 

@@ -11,7 +11,7 @@ from tests.agents.kit import DONE, AgentBench, bash, same_counts
 def test_pi_is_driven_to_the_end(bench: AgentBench, pi: str) -> None:
     turns = {
         "work": [
-            bash("echo hi; exit 3", "Let me look."),
+            bash("echo hi; sleep 0.3; exit 3", "Let me look."),
             {"calls": [["write", {"path": "x.txt", "content": "hello"}], ["nosuch", {"a": 1}]]},
             {"calls": [["read", {"path": "x.txt"}]]},
             {"text": "It is done."},

@@ -28,7 +28,7 @@ from weigh.store.reader import ReadReport, read_trials
 
 pytestmark = pytest.mark.sandbox
 
-AGENTS = ("pi", "mini_swe_agent", "qwen_code")
+AGENTS = ("pi", "mini_swe_agent")
 TASKS = ("shout", "tell", "file")
 
 MODEL = '''

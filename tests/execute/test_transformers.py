@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from weigh.execute import models
 from weigh.records.errors import CapabilityError, Failure
@@ -20,7 +21,8 @@ if find_spec("torch") is None or find_spec("transformers") is None:
 from weigh.execute.providers import llamacpp
 from weigh.execute.providers.transformers import TransformersProvider, create
 
-pytestmark = pytest.mark.model
+# One loop for all: the weights are loaded once.
+pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
 MODEL = "smollm2-135m-instruct"
 QUESTIONS = [
     LoglikelihoodRequest(
@@ -50,7 +52,7 @@ def weights() -> models.ModelFile:
         pytest.skip(f"needs the weights of {MODEL}: {error}")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def provider(weights: models.ModelFile) -> AsyncIterator[TransformersProvider]:
     async with create(MODEL, {"device": "cpu"}, concurrency=None) as provider:
         yield provider
