@@ -76,6 +76,11 @@ class Done:
     def __len__(self) -> int:
         return len(self._cells)
 
+    @property
+    def failed(self) -> int:
+        """How many cells hold a failure."""
+        return sum(shared.failed for _, shared, _ in self._cells.values())
+
     def __contains__(self, cell: Cell) -> bool:
         return _mark(cell) in self._cells
 
