@@ -13,7 +13,7 @@ from weigh.define.harness import apply_overrides, load_harness
 from weigh.execute.agents.registry import NAMES, agent_by_name
 from weigh.pipeline.request import Setting
 from weigh.records.actions import actions_of
-from weigh.records.given import QUESTION, given_of
+from weigh.records.given import QUESTION, all_given
 from weigh.records.workspace import Workspace
 
 # A library's own tools, as an MCP server in plain Python that comes with a tier.
@@ -122,7 +122,7 @@ def test_an_agent_is_driven_to_the_end(bench: AgentBench, agent: str) -> None:
     around = texts["context.txt"].replace(QUESTION, first) if "context.txt" in texts else first
     assert ("context.txt" in texts) == (agent == "qwen_code")
     assert "".join(around.split()) == "".join(asked["asked"].split())
-    recorded = given_of(trial.trajectory)
+    recorded = all_given(trial.trajectory)
     assert recorded.skills == {"weaving": "offered"} and recorded.instructions == "Always answer in Latin."
     assert recorded.tools == tuple(sorted(asked["tools"]))
     assert recorded.texts == {name: len(text.encode()) for name, text in texts.items()}

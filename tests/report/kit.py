@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import random
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from weigh.records.arm import Arm
 from weigh.records.errors import Error
@@ -133,12 +134,22 @@ def _trial(
         trajectory=None if failed else Trajectory(
             request=request, output=Output(text="" if late else answer, finish_reason="stop"), steps=steps,
             stop_reason="timeout" if late else None,
+            # Bare arms are as trials were before it was recorded.
+            **(_given("loaded" if large else "offered") if "skill" in arm.id else {}),
         ),
         scores={} if failed else scores,
         attempts=(Attempt(started=1000.0, seconds=1.0),),
         timing=Timing(started=1000.0 + number, total=cost * (1 + dice.random()), model=0.9, tools=0.25),
         usage=Usage() if failed else Usage(new=int(cost * (110 + number)), cached=140, generated=18, calls=2),
     )  # fmt: skip
+
+
+def _given(way: str) -> dict[str, Any]:
+    texts = {"system.txt": f"Use mylib, {way}. {HOSTILE}", "mylib/SKILL.md": "Run `mylib run N`."}
+    given = {"skills": {"mylib": way}, "texts": {name: len(text) for name, text in texts.items()}}
+    agent = {"name": "loop", "version": "1.0", "tools": ["bash", "nosuch"]}
+    return {"artifacts": {f"given/{name}": text for name, text in texts.items()},
+            "metadata": {"given": given, "agent": agent}}  # fmt: skip
 
 
 def pair(store: Store) -> Run:

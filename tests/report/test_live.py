@@ -29,6 +29,7 @@ from weigh.report.live import Live
 from weigh.report.server import Server
 from weigh.report.site import live_assets
 from weigh.store.layout import Store
+from weigh.store.reader import read_trials
 
 WEIGH = [sys.executable, "-m", "weigh"]
 TRIALS = 2000
@@ -214,6 +215,24 @@ def test_the_terminal_names_runs_that_are_not_shown() -> None:
 
 def index_of(address: str, **wish: str) -> Any:
     return fetch(f"{address}api/index?{urlencode(wish)}")
+
+
+def test_a_trial_comes_with_what_it_was_given(store: Store) -> None:
+    report = LiveReport(store, ())
+    report.look()
+    ways = {}
+    for trial in read_trials(store.open("study-0a1b2c3d")):
+        found = report.record(trial.id)
+        assert found is not None
+        texts = json.loads(found).get("given")
+        ways[trial.arm] = None if texts is None else (texts["mylib/SKILL.md"], texts["system.txt"][:18])
+        if trial.trajectory is not None and len(ways) == 4:
+            break
+    assert ways == {
+        "small/bare": None, "large/bare": None, "small/skill": ("Run `mylib run N`.", "Use mylib, offered"),
+        "large/skill": ("Run `mylib run N`.", "Use mylib, loaded."),
+    }  # fmt: skip
+    assert report.record("nobody") is None
 
 
 def test_what_it_knows_without_a_page(folder: Path) -> None:

@@ -14,9 +14,12 @@ import pytest
 from tests.report.conftest import Opened
 from tests.report.kit import HOSTILE, pair
 from weigh.cli.main import main
+from weigh.cli.trial_given import given_text
 from weigh.pipeline.plot import draw
 from weigh.pipeline.plot_rows import Options
+from weigh.records.given import all_given
 from weigh.store.layout import Store
+from weigh.store.reader import read_trials
 
 OPTIONS = "all => all.map(o => [o.value, o.textContent])"
 RUNNING = "document.querySelectorAll('main script, main iframe, main a[href^=\"javascript\"]').length"
@@ -320,6 +323,33 @@ def test_a_trace_shows_its_steps_errors_and_marker_hits(opened: Opened) -> None:
     assert page.get_attribute(".step.here", "data-step") == "3"
 
 
+def test_a_trace_begins_with_what_was_given_besides_the_question(opened: Opened, store: Store) -> None:
+    run = store.runs()[0]
+    arms = {arm.id: arm for arm in run.arms}
+    trials = {t.arm: t for t in read_trials(store.open(run.id)) if t.instance.id == "q9"}
+    page = opened.go(view="trace", trial=trials["large/skill"].id, vs=trials["small/bare"].id)
+    page.wait_for_selector(".given")
+    # A trial of before it was recorded has nothing to open.
+    assert [row.inner_text() for row in page.query_selector_all("p.given")] == ["given: tier bare"]
+    line = page.inner_text(".given summary")
+    size = f"{len(f'Use mylib, loaded. {HOSTILE}')} B"
+    assert line == f"given: loop 1.0; tier skill; Skill mylib (loaded); 2 tools: bash, nosuch; system prompt {size}"
+    made = trials["large/skill"].trajectory
+    assert made is not None
+    told = given_text(all_given(made), arms["large/skill"].axes, steps=True)
+    assert line == f"given: {told}", "the terminal says the same"
+    assert [s.get_attribute("data-step") for s in page.query_selector_all(".trace .step")][:4] == ["1", "2", "3", "4"]
+    assert not page.is_visible(".given pre")
+    page.focus(".given summary")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".given section")
+    assert page.eval_on_selector_all(".given section", "all => all.map(s => s.innerText.split('\\n')[0])") == [
+        "system prompt", "mylib/SKILL.md",
+    ]  # fmt: skip
+    assert page.inner_text(".given pre") == f"Use mylib, loaded. {HOSTILE}"
+    assert page.evaluate(RUNNING) == 0 and page.evaluate("window.owned") is None and opened.errors == []
+
+
 def test_coverage_says_what_is_missing_and_why(opened: Opened) -> None:
     page = opened.go(view="coverage")
     text = page.inner_text("#missing")
@@ -444,5 +474,5 @@ def test_one_file_holds_its_traces(opener: Callable[..., Opened], tmp_path: Path
     assert not (folder / "traces").exists()
     page = opener(folder).go(view="trace")
     page.wait_for_selector(".step.model")
-    assert "says" in page.inner_text(".step.model")
+    assert "says" in page.inner_text(".step.model") and page.query_selector(".given") is None
     assert "B is better" in opener(folder).go(view="overview").inner_text(".lead")

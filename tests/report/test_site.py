@@ -79,18 +79,29 @@ def test_traces_are_those_asked_for(tmp_path: Path, traces: str, count: int) -> 
     store = Store(tmp_path / "store")
     study(store)
     made = build_payload(store, ["study"], traces=traces)  # type: ignore[arg-type]
-    found = [record["id"] for chunk in made.chunks for record in json.loads(chunk.data)]
+    found = [record["id"] for chunk in made.chunks for record in json.loads(chunk.data) if "run" in record]
     assert len(found) == count
     index = json.loads(made.index)
     at = dict(zip(index["trials"]["id"], index["trials"]["chunk"], strict=True))
     for number, chunk in enumerate(made.chunks):
-        assert all(at[record["id"]] == number for record in json.loads(chunk.data))
+        for record in json.loads(chunk.data):
+            assert {**at, **index["given"]}[record["id"]] == number
+    # Two ways to give one Skill: three texts, whatever the number of trials. One arm has a trial that failed.
+    assert len(index["given"]) == {"all": 3, "failed": 2, "none": 0}[traces]
 
 
 def test_secrets_are_replaced_in_index_and_traces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(tmp_path / "store")
     study(store, questions=6)
-    words = ["report", "--store", str(store.path), "-o", str(tmp_path / "r"), "--redact-pattern", "place=number 5"]
+    words = [
+        "report",
+        "--store",
+        str(store.path),
+        "-o",
+        str(tmp_path / "r"),
+        "--redact-pattern",
+        "place=number 5|Use mylib",
+    ]
     assert main(words) == 0
     text = (tmp_path / "r" / "index.html").read_text()
     payload = re.search(r'id="payload">([^<]*)<', text)
@@ -100,6 +111,7 @@ def test_secrets_are_replaced_in_index_and_traces(tmp_path: Path, monkeypatch: p
     traces = gzip.decompress(b64decode(chunk)).decode()
     assert "number 4" in index and "number 4" in traces
     assert "number 5" not in index and "number 5" not in traces
+    assert ", offered. <img" in traces and "Use mylib" not in traces
 
 
 def test_a_store_without_costs_scores_or_second_arm_still_opens(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def test_what_a_study_compares_and_its_tiers_are_those_it_recorded(tmp_path: Pat
     value, [made] = head(build_payload(store))
     assert made["told"].startswith("tier bare against skill: ") and "m (100.0 to 0.0 %" in made["told"]
     assert [t["recorded"] for t in value["study"]["tiers"]] == [True, False, True]
+    assert [t["ways"] for t in value["study"]["tiers"]] == [{}, {}, {"mylib": {"offered": ["m/skill"]}}]
     assert value["study"]["successes"].startswith("Only m/skill (find 2 of 2) ever solved a task")
     assert value["study"]["missing"] == "2 of 6 planned trials were not run, 1 arm has no trial at all."
 

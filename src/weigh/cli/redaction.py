@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -60,10 +61,15 @@ def scan(index: bytes, chunks: Iterable[bytes]) -> tuple[Finding, ...]:
     for data in chunks:
         if redactor.suspects(data.decode()):
             for record in msgspec.json.decode(data):
-                redactor.value(record, f"trial {record['id']}")
+                redactor.value(record, place_of(record))
     if not redactor.findings and redactor.suspects(index.decode()):
         redactor.value(msgspec.json.decode(index), "the page")
     return redactor.findings
+
+
+def place_of(record: Mapping[str, Any]) -> str:
+    """A record of a report's chunks, as findings name it: a trial, or a text that trials were given."""
+    return f"trial {record['id']}" if "run" in record else "what trials were given"
 
 
 def show_findings(findings: Iterable[Finding], *, replaced: bool) -> None:

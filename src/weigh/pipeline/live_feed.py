@@ -7,11 +7,14 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from weigh.pipeline.axis import trend_members
 from weigh.pipeline.payload import build_payload
 from weigh.records.errors import StoreError
 from weigh.records.trial import join_spec
 from weigh.records.wish import Wish
+from weigh.store.artifacts import read_given
 from weigh.store.follow import Follower
 from weigh.store.layout import RunFolder, Store
 
@@ -136,6 +139,16 @@ class LiveReport(Feed):
             wishes: The comparisons that somebody looks at; None for all of them.
         """
         return build_payload(self._store, self._words, traces="none", wishes=wishes).index
+
+    def record(self, trial: str) -> bytes | None:
+        """A trial as JSON, with the texts it was given under `given`; None where no run has one of this id."""
+        found = super().record(trial)
+        if found is None:
+            return None
+        value: dict[str, Any] = msgspec.json.decode(found)
+        artifacts = (value.get("trajectory") or {}).get("artifacts") or {}
+        texts = read_given(self._store.open(value["run"]), artifacts)
+        return msgspec.json.encode({**value, "given": texts}) if texts else found
 
 
 def _expected(folder: RunFolder) -> dict[str, int]:

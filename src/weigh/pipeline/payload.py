@@ -87,7 +87,7 @@ def _build(
     title = title or " · ".join(dict.fromkeys(run.name for run in source.runs))
     tasks = task_rows(source)
     specs = [task["spec"] for task in tasks]
-    trials = collect_trials(data, source, specs, traces)
+    trials = collect_trials(store, data, source, specs, traces)
     statuses = {trials.texts[place] for place in set(trials.columns["status"])}
     failed = bool(statuses & {*FAILURES}) or trials.unscored > 0
     totals = {run.id: arm_totals(data, run.id) for run in source.runs}
@@ -141,7 +141,7 @@ def _build(
         "wishes": None if wishes is None else [msgspec.to_builtins(wish) for wish in wishes],
         "runs": run_rows(store, source),
         "coverage": coverage,
-        "study": study_block(store, data, source, coverage, blocks, grid),
+        "study": study_block(store, data, source, coverage, blocks, grid, trials.skills),
         "shared": shared_questions(data, source, coverage),
         "trials": trials.columns,
         "scores": trials.scores,
@@ -150,6 +150,7 @@ def _build(
         "cut": trials.cut,
         "traces": traces,
         "chunks": [[chunk.first, chunk.count] for chunk in trials.chunks],
+        "given": trials.given,
         "blocks": blocks.kept,
     }
     return Payload(

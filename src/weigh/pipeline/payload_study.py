@@ -11,6 +11,7 @@ import numpy as np
 
 from weigh.define.study import StudyCompare
 from weigh.pipeline.compare import Options
+from weigh.pipeline.payload_given import skill_ways
 from weigh.pipeline.payload_grid import Blocks, Grid
 from weigh.pipeline.report_source import CachedDataset, Source
 from weigh.pipeline.study_results import study_contrasts
@@ -24,9 +25,14 @@ FEW = 3
 
 
 def study_block(
-    store: Store, data: CachedDataset, source: Source, coverage: Sequence[Mapping[str, Any]], blocks: Blocks, grid: Grid
-) -> dict[str, Any] | None:
-    """The head of a study's report; None where the report is not about one study."""
+    store: Store, data: CachedDataset, source: Source, coverage: Sequence[Mapping[str, Any]], blocks: Blocks,
+    grid: Grid, skills: Mapping[int, Mapping[str, str]],
+) -> dict[str, Any] | None:  # fmt: skip
+    """The head of a study's report; None where the report is not about one study.
+
+    Args:
+        skills: By place of an arm, the way it got each Skill.
+    """
     if len(source.runs) != 1:
         return None
     [run] = source.runs
@@ -39,7 +45,7 @@ def study_block(
         "conclusions": _conclusions(store, data, source, run, compared, blocks, grid),
         "successes": _successes(data, source, run),
         "missing": _missing(coverage),
-        "tiers": _tiers(source, about),
+        "tiers": _tiers(source, about, skills),
         "about": about or None,
     }
 
@@ -117,7 +123,7 @@ def _missing(coverage: Sequence[Mapping[str, Any]]) -> str | None:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _tiers(source: Source, about: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _tiers(source: Source, about: Mapping[str, Any], skills: Mapping[int, Mapping[str, str]]) -> list[dict[str, Any]]:
     """What each tier gave the agent: as the study recorded it, else what weigh means by the name."""
     recorded = {one["name"]: one for one in about.get("tiers", ())}
     names = next((axis.values for axis in source.axes if axis.name == "tier"), ())
@@ -125,6 +131,7 @@ def _tiers(source: Source, about: Mapping[str, Any]) -> list[dict[str, Any]]:
     made = []
     for name in names:
         usual = BUILT_IN.get(name)
-        assumed = {"name": name, "description": usual.description if usual else None, "recorded": False}
+        assumed: dict[str, Any] = {"name": name, "description": usual.description if usual else None, "recorded": False}
         made.append({**recorded[name], "recorded": True} if name in recorded else assumed)
+        made[-1]["ways"] = skill_ways(source, skills, name)
     return made

@@ -8,9 +8,11 @@ from typing import Any, Literal
 import msgspec
 
 from weigh.pipeline.diff import natural
+from weigh.pipeline.payload_given import GivenMetadata, GivenTexts
 from weigh.pipeline.report_source import CachedDataset, Source
 from weigh.records.trial import OK, join_spec
 from weigh.store.columns import MEASURES
+from weigh.store.layout import Store
 
 Traces = Literal["all", "failed", "none"]
 CHUNK_BYTES = 400_000
@@ -50,6 +52,8 @@ class _Output(msgspec.Struct):
 
 class _Trajectory(msgspec.Struct):
     output: _Output
+    artifacts: dict[str, str] = {}
+    metadata: GivenMetadata = GivenMetadata()
 
 
 class _Brief(msgspec.Struct):
@@ -64,7 +68,7 @@ _decode = msgspec.json.Decoder(_Brief).decode
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
-    """Neighbouring trials as one JSON array."""
+    """Neighbouring trials as one JSON array; behind the last ones the texts they were given."""
 
     first: int
     count: int
@@ -97,6 +101,8 @@ class Trials(msgspec.Struct, kw_only=True):
         columns: Numbers and places in `texts`, `instances`; arms and tasks by their place in the source.
         instances: The questions.
         chunks: Where records lie; empty without traces.
+        given: Digest of a text that trials were given -> its chunk.
+        skills: Place of an arm -> name of a Skill -> the way it got it.
         cut: Outputs longer than this are cut in the index; None when none is.
         unscored: Trials of which a scorer failed.
     """
@@ -106,12 +112,14 @@ class Trials(msgspec.Struct, kw_only=True):
     texts: list[str]
     instances: list[dict[str, Any]]
     chunks: list[Chunk]
+    given: dict[str, int]
+    skills: dict[int, dict[str, str]]
     cut: int | None
     unscored: int = 0
 
 
-def collect_trials(data: CachedDataset, source: Source, tasks: Sequence[str], traces: Traces) -> Trials:
-    """Read every trial once."""
+def collect_trials(store: Store, data: CachedDataset, source: Source, tasks: Sequence[str], traces: Traces) -> Trials:
+    """Read every trial once. Raises `StoreError` when what they were given cannot be read."""
     arms = {(m.run.id, m.arm.id): i for i, m in enumerate(source.members)}
     specs = {spec: i for i, spec in enumerate(tasks)}
     total = int(data.sql("select count(*) as n from trials")[0]["n"])
@@ -123,6 +131,7 @@ def collect_trials(data: CachedDataset, source: Source, tasks: Sequence[str], tr
     instances: list[dict[str, Any]] = []
     places: dict[tuple[str, str, str], int] = {}
     chunker = _Chunker()
+    given = GivenTexts()
     cut = False
     count = unscored = 0
     query = _TRIALS.format(arms=", ".join(["(?, ?)"] * len(arms)))
@@ -137,9 +146,14 @@ def collect_trials(data: CachedDataset, source: Source, tasks: Sequence[str], tr
         outputs = [_output(brief) for brief in briefs]
         cut = cut or max(map(len, outputs)) > limit
         wanted = [_wanted(traces, status) for status in part["status"]]
+        arm = [arms[pair] for pair in zip(part["run"], part["arm"], strict=True)]
+        for place, brief, asked in zip(arm, briefs, wanted, strict=True):
+            if brief.trajectory is not None:
+                made = brief.trajectory
+                given.add(place, made.metadata, made.artifacts if asked else {})
         new: dict[str, Sequence[Any]] = {
             "id": part["id"],
-            "arm": [arms[pair] for pair in zip(part["run"], part["arm"], strict=True)],
+            "arm": arm,
             "task": [specs[spec] for spec in task],
             "instance": [places[where] for where in questions],
             "epoch": part["epoch"],
@@ -154,19 +168,20 @@ def collect_trials(data: CachedDataset, source: Source, tasks: Sequence[str], tr
         }
         for name in names:
             columns[name] += new[name]
-        given = [found or {} for found in part["scores"]]
-        for scorer in dict.fromkeys(name for found in given for name in found):
+        scored = [found or {} for found in part["scores"]]
+        for scorer in dict.fromkeys(name for found in scored for name in found):
             scores.setdefault(scorer, [None] * count)
-        count += len(given)
-        unscored += sum(None in found.values() for found in given)
+        count += len(scored)
+        unscored += sum(None in found.values() for found in scored)
         for scorer, own in scores.items():
-            own += [found.get(scorer) for found in given]
+            own += [found.get(scorer) for found in scored]
     _in_natural_order(columns, instances)
     # What nobody knows of any trial takes no room.
     columns = {k: v for k, v in columns.items() if k not in MEASURES or any(n is not None for n in v)}
+    places_given = {key: chunker.add(record) for key, record in given.records(store.open(source.runs[0].id))}
     return Trials(
         columns=columns, scores=scores, texts=texts.kept, instances=instances, chunks=chunker.finish(),
-        cut=limit if cut else None, unscored=unscored,
+        given=places_given, skills=given.skills, cut=limit if cut else None, unscored=unscored,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ given the same texts, and the store keeps each one once a run.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -43,16 +44,24 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     texts: dict[str, int] = {}
 
 
-def given_of(trajectory: Trajectory) -> Given:
-    """What was recorded; empty fields where nothing was, as in older trials."""
+def given_of(recorded: Any) -> Given:
+    """What stands in `metadata["given"]`: empty fields where nothing does, or what somebody else put there."""
+    facts = recorded if isinstance(recorded, Mapping) else {}
+    skills, texts, told = facts.get("skills"), facts.get("texts"), facts.get("instructions")
+    return Given(
+        skills=dict(skills) if isinstance(skills, Mapping) else {},
+        instructions=told if isinstance(told, str) else "",
+        texts=dict(texts) if isinstance(texts, Mapping) else {},
+    )
+
+
+def all_given(trajectory: Trajectory) -> Given:
+    """What was recorded of a trial, with its tools and its agent program."""
     agent = trajectory.metadata.get("agent")
     told = agent if isinstance(agent, Mapping) else {}
-    given = trajectory.metadata.get("given", {})
-    return Given(
+    return msgspec.structs.replace(
+        given_of(trajectory.metadata.get("given")),
         agent=f"{told.get('name', '')} {told.get('version', '')}".strip(),
-        skills=given.get("skills", {}),
-        instructions=given.get("instructions", ""),
         tools=tuple(sorted(known_tools(trajectory) or ())),
         withheld=bool(told.get("tools_withheld")),
-        texts=given.get("texts", {}),
     )

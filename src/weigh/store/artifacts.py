@@ -119,21 +119,31 @@ def read_given(folder: RunFolder, artifacts: Mapping[str, str]) -> dict[str, str
     """The texts a stored trial was given, by name without `given/`; one that is no longer there is left out.
 
     Raises:
-        StoreError: One is there and cannot be read.
+        StoreError: As `read_common`.
     """
     found = {}
     for name, value in artifacts.items():
         if not name.startswith(given.PREFIX):
             continue
-        path = artifact_path(folder, value)
-        try:
-            text = value if path is None else path.read_bytes().decode(errors="replace")
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise StoreError(f"cannot read {path}: {error.strerror}") from error
-        found[name.removeprefix(given.PREFIX)] = text
+        text = read_common(folder, value)
+        if text is not None:
+            found[name.removeprefix(given.PREFIX)] = text
     return found
+
+
+def read_common(folder: RunFolder, value: str) -> str | None:
+    """The text that a reference names, or that stands there itself; None where it is no longer there.
+
+    Raises:
+        StoreError: It is there and cannot be read.
+    """
+    path = artifact_path(folder, value)
+    try:
+        return value if path is None else path.read_bytes().decode(errors="replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _encode(text: str) -> bytes:

@@ -9,7 +9,7 @@ from typing import get_args
 import msgspec
 
 from weigh.cli.flags import add_store
-from weigh.cli.redaction import add_redaction, is_redacting, redactor_of, scan, show_findings
+from weigh.cli.redaction import add_redaction, is_redacting, place_of, redactor_of, scan, show_findings
 from weigh.cli.terminal import say
 from weigh.cli.words import many
 from weigh.pipeline.payload import build_payload
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         title = redactor.text(title, "the title")
         index = msgspec.json.encode(redactor.value(msgspec.json.decode(index), "the page"))
         chunks = [
-            msgspec.json.encode([redactor.value(one, f"trial {one['id']}") for one in msgspec.json.decode(chunk)])
+            msgspec.json.encode([redactor.value(one, place_of(one)) for one in msgspec.json.decode(chunk)])
             for chunk in chunks
         ]
         show_findings(redactor.findings, replaced=True)

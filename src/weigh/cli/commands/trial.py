@@ -14,7 +14,7 @@ from weigh.cli.terminal import count, dollars, seconds, when
 from weigh.cli.trial_given import given_lines, given_text
 from weigh.cli.trial_steps import fact_lines, heading, indented, step_lines
 from weigh.records.agent_usage import miscount
-from weigh.records.given import Given, given_of
+from weigh.records.given import Given, all_given
 from weigh.records.marker import PREFIX
 from weigh.records.request import LoglikelihoodRequest, Output
 from weigh.records.trial import Trial, request_text
@@ -59,7 +59,7 @@ def lines(
         axes: Of the trial's arm.
         texts: What it was given, by name.
     """
-    given = given_of(trial.trajectory) if trial.trajectory else Given()
+    given = all_given(trial.trajectory) if trial.trajectory else Given()
     yield heading(f"trial {trial.id}")
     yield f"  run       {trial.run}"
     yield f"  arm       {trial.arm}"

@@ -105,6 +105,20 @@ function loadChunk(number) {
   return promise;
 }
 
+// The texts a trial was given besides the question, by name; those that the store had lost are not there.
+export async function givenTexts(whole) {
+  if (whole.given) return whole.given;
+  const found = {};
+  for (const [name, reference] of Object.entries(whole.trajectory.artifacts || {})) {
+    if (!name.startsWith("given/")) continue;
+    const key = reference.slice(reference.lastIndexOf("/") + 1);
+    const number = (data.given || {})[key];
+    const held = number === undefined ? null : (await loadChunk(number)).get(key);
+    if (held) found[name.slice(6)] = held.text;
+  }
+  return found;
+}
+
 // The whole record of a trial; null where the report was written without it.
 export async function record(trial) {
   const id = data.trials.id[trial];

@@ -46,8 +46,15 @@ export function legendOfTiers() {
 export function tierTold(tier) {
   const files = tier.files ? `${plural(tier.files.length, "file")} in the workspace: ${tier.files.slice(0, 6).join(", ")}${tier.files.length > 6 ? " ..." : ""}` : null;
   return [[tier.description || "no description", files].filter(Boolean).join("; "), tier.varies ? "; it differs between revisions, the first one's is shown" : "", ".",
-    (tier.skills || []).map((skill) => h("div", {}, "Skill ", h("b", {}, skill.name), `: ${skill.description} `, whole("its text", skill.body))),
+    (tier.skills || []).map((skill) => h("div", {}, "Skill ", h("b", {}, skill.name), ways(tier, skill), `: ${skill.description} `, whole("its text", skill.body))),
     tier.instructions ? h("div", {}, "Told to the agent: ", whole("the instructions", tier.instructions)) : null];
+}
+
+// Offered or loaded, as trials recorded it; by whom where agents differ.
+function ways(tier, skill) {
+  const found = Object.entries((tier.ways || {})[skill.name] || {});
+  if (!found.length) return "";
+  return ` (${found.length === 1 ? found[0][0] : found.map(([way, agents]) => `${way} by ${agents.join(", ")}`).join("; ")})`;
 }
 
 function whole(title, text) {

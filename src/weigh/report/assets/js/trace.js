@@ -2,6 +2,7 @@
 
 import { armName } from "./controls.js";
 import { empty, h, plural, replace } from "./dom.js";
+import { givenRow } from "./given.js";
 import { judged, measure, payload, record, status, text } from "./payload.js";
 import { get, link, set } from "./state.js";
 import { stepsOf } from "./steps.js";
@@ -107,7 +108,7 @@ function timeline(whole, beside, task) {
   const raw = h("details", {}, h("summary", {}, "raw record"));
   raw.addEventListener("toggle", () => { if (raw.open && raw.children.length === 1) raw.append(h("pre", { className: "raw" }, JSON.stringify(whole, null, 1))); });
   return [scoresOf(whole, task), hits.length ? h("p", {}, "Markers: ", places(hits).map(([name, steps]) => h("span", { className: "tag" }, name, " in step ", steps.flatMap((step, i) => [i ? ", " : "", h("a", { href: link({ trial: whole.id, step }) }, step)]))).flatMap((t) => [t, " "])) : null,
-    timeBar(steps), steps.length ? steps.map((step, i) => drawStep(whole, step, i, hits.filter((hit) => hit.step === i), beside)) : empty(whole.error ? `There are no steps: ${whole.error.kind}: ${whole.error.message}.` : whole.status === "ok" ? "Nobody recorded what happened: this score came without its trace (an imported table)." : "There are no steps: the trial ended before a request was made."),
+    timeBar(steps), givenRow(whole), steps.length ? steps.map((step, i) => drawStep(whole, step, i, hits.filter((hit) => hit.step === i), beside)) : empty(whole.error ? `There are no steps: ${whole.error.kind}: ${whole.error.message}.` : whole.status === "ok" ? "Nobody recorded what happened: this score came without its trace (an imported table)." : "There are no steps: the trial ended before a request was made."),
     whole.trajectory && whole.trajectory.stop_reason ? h("p", {}, `It was ended: ${whole.trajectory.stop_reason}.`) : null, attempts(whole), raw];
 }
 
