@@ -142,6 +142,7 @@ async def plan_study(study: Study, changes: StudyChanges | None = None) -> Study
         _gathered(errors, lambda: _check_compare(study, where))
     together([], errors)
     assert profile is not None
+    await profile.identify()
     try:
         revisions = await profile.revisions(study.revisions, base)
     except WeighError as error:

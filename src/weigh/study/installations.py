@@ -26,6 +26,7 @@ from weigh.records.digest import digest
 from weigh.records.errors import CapabilityError, Failure
 from weigh.study.cache import locked, studies_dir
 from weigh.study.holds import users_of
+from weigh.study.local_packages import LocalPackage, copy_package, is_local
 from weigh.study.revisions import Revision
 from weigh.study.sources import fetch_source
 from weigh.study.spec import Install
@@ -43,14 +44,14 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         revision: What is installed.
         subdirectory: The package's folder within the source.
         install: With what.
-        base: Where the folders among `install.packages` begin.
+        local: The folders and files among `install.packages`, identified.
     """
 
     name: str
     revision: Revision
     install: Install = Install()
     subdirectory: str = ""
-    base: str = "."
+    local: tuple[LocalPackage, ...] = ()
 
     @property
     def python(self) -> str:
@@ -66,7 +67,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> str:
         """Digest of what is installed, without where: part of what a trial is given."""
         version = sys.version_info[:2] if self.install.python is None else self.install.python
-        return digest([self.revision.digest, self.subdirectory, msgspec.to_builtins(self.install), version])
+        local = [[package.text, package.digest] for package in self.local]
+        given = [self.revision.digest, self.subdirectory, msgspec.to_builtins(self.install), version]
+        return digest([*given, local] if local else given)
 
     @property
     def path(self) -> Path:
@@ -220,7 +223,7 @@ async def _install(building: _Building) -> tuple[str, ...]:
     if not Path(python).is_file():
         raise CapabilityError(f"install.python: there is no interpreter {install.python!r} on this machine")
     inside = str(path / "bin" / "python")
-    more = [_beside(text, Path(recipe.base)) for text in install.packages]
+    more = [text for text in install.packages if not is_local(text)]
     if install.tool == "uv":
         if shutil.which("uv") is None:
             raise CapabilityError("install.tool: uv is not installed; get it (pip install uv), or use pip")
@@ -231,8 +234,10 @@ async def _install(building: _Building) -> tuple[str, ...]:
         await building.run([python, "-m", "venv", str(path)])
         pip = [inside, "-m", "pip", "--disable-pip-version-check", "--no-input"]
         put, listing = [*pip, "install", "--quiet"], [*pip, "list", "--format=freeze"]
+    more += [await copy_package(one, path / "local" / str(number)) for number, one in enumerate(recipe.local)]
     await building.run([*put, await _requirement(recipe), *more])
-    await asyncio.to_thread(shutil.rmtree, path / "source", ignore_errors=True)
+    for copies in ("source", "local"):
+        await asyncio.to_thread(shutil.rmtree, path / copies, ignore_errors=True)
     listed = await building.run(listing)
     return tuple(line for line in listed.split() if "==" in line or "@" in line)
 
@@ -254,11 +259,6 @@ async def _requirement(recipe: Recipe) -> str:
             "`subdirectory` says where the package is"
         )
     return f"{package}{extras}"
-
-
-def _beside(text: str, base: Path) -> str:
-    """A requirement; folders and files begin at the profile's own folder."""
-    return str((base / text).resolve()) if text.startswith((".", "~")) else text
 
 
 def _first_error(said: str) -> str:

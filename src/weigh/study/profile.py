@@ -27,6 +27,7 @@ from weigh.records.errors import CapabilityError, DefinitionError, placed, sugge
 from weigh.records.workspace import Workspace
 from weigh.study.installations import READY, Installation, Recipe, has_module
 from weigh.study.load import load_object
+from weigh.study.local_packages import LocalPackage, is_local, local_packages
 from weigh.study.revisions import Revision, refuse_twins, resolve_revisions
 from weigh.study.skills import frozen_skill
 from weigh.study.sources import fetch_source, source_of
@@ -50,6 +51,7 @@ class Profile:
     """
 
     spec: ClassVar[ProfileSpec]
+    _local: tuple[LocalPackage, ...] | None = None
 
     def __init__(self, file: Path, spec: ProfileSpec | None = None) -> None:
         self.file = file
@@ -104,14 +106,24 @@ class Profile:
         """What a tier puts before an agent."""
         return await tier_content(name, self.tiers()[name], self.declared.skill, revision, self.base)
 
+    async def identify(self) -> None:
+        """See what is in the folders and files among `install.packages`; recipes then hold it.
+
+        Raises:
+            DefinitionError: One is not there.
+        """
+        self._local = await local_packages(self.declared.install.packages, self.base, f"{self.file}: install.packages")
+
     def recipe(self, revision: Revision) -> Recipe:
-        """How a revision is installed."""
+        """How a revision is installed; `identify` goes before it."""
+        if self._local is None and any(is_local(text) for text in self.declared.install.packages):
+            raise RuntimeError(f"profile {self.name} was not identified: await profile.identify() first")
         return Recipe(
             name=self.name,
             revision=revision,
             install=self.declared.install,
             subdirectory=self.declared.subdirectory or "",
-            base=str(self.base),
+            local=self._local or (),
         )
 
     async def workspace(

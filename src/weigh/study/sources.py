@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from weigh.records.errors import CapabilityError
@@ -44,7 +45,7 @@ async def fetch_source(revision: Revision) -> Path:
                 await Repository(revision.origin, Path.cwd()).export(revision.id, work)
             else:
                 files = await folder_files(Path(revision.origin))
-                await asyncio.to_thread(_copy, Path(revision.origin), work, files)
+                await asyncio.to_thread(copy_files, Path(revision.origin), work, files)
                 if await folder_digest(work, files) != revision.digest:
                     raise CapabilityError(
                         f"revision {revision.name}: {revision.origin} has changed since this was planned; run it again"
@@ -70,7 +71,8 @@ async def source_has(revision: Revision, path: str) -> bool:
     return (await fetch_source(revision) / path).exists()
 
 
-def _copy(source: Path, target: Path, files: list[str]) -> None:
+def copy_files(source: Path, target: Path, files: Sequence[str]) -> None:
+    """Copy some files of a folder, links as they are."""
     for name in files:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source / name, target / name, follow_symlinks=False)

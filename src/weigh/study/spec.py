@@ -24,8 +24,8 @@ class Install(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         extras: Optional parts of the package: `[cli]`.
-        packages: Requirements that are installed with it: `torch==2.6`, a folder, a file. Pin them: what is not
-            pinned is what the index has on the day of the first build.
+        packages: Requirements that are installed with it: `torch==2.6`, a folder (`./server`), a file. Pin them: what
+            is not pinned is what the index has on the day of the first build. A folder or file is its content.
         python: The interpreter, a version (`3.11`) or a path; None is the one weigh runs on.
         tool: What builds it.
         env: Variables set while it is built.
