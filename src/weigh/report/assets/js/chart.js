@@ -9,6 +9,7 @@ export const SIGNED = "datum.value == 0 ? '0' : format(datum.value, '+~g')";
 let templates = null;
 let drawn = [];
 let ready = [];
+let placed = [];
 let idle = [];
 
 function charts() {
@@ -68,16 +69,16 @@ export function verdictLegend(rows) {
 }
 
 // Draw into an element. The libraries come after the page's own script, so the first charts wait for them.
-export function draw(element, name, tables, values) {
+function draw(element, name, tables, values, measured) {
   if (!element.isConnected) return;  // another view was chosen meanwhile
   if (!window.vega || !window.vega.expressionInterpreter) {
-    ready.push(() => draw(element, name, tables, values));
+    ready.push(() => draw(element, name, tables, values, measured));
     return;
   }
-  const room = Math.max(220, element.clientWidth || element.parentElement.clientWidth || 520);
+  const room = Math.max(220, measured || 520);
   // The names of rows stand left of the plot; what is left is the plot's.
   const width = values.width || Math.max(180, Math.min(680, room) - (values.labels || 190));
-  const made = window.vegaLite.compile(specification(name, tables, { ...values, width })).spec;
+  const made = window.vegaLite.compile(specification(name, typeof tables === "function" ? tables() : tables, { ...values, width })).spec;
   const view = new window.vega.View(window.vega.parse(made, null, { ast: true }), {
     renderer: "svg", expr: window.vega.expressionInterpreter, container: element, hover: false, tooltip: () => {},
   });
@@ -131,6 +132,7 @@ export function forget() {
   for (const view of drawn) view.finalize();
   drawn = [];
   ready = [];
+  placed = [];
   idle = [];
 }
 
@@ -141,21 +143,28 @@ export function place(className = "chart") {
 }
 
 // Draw once the element is in the page, so that its width is known: at once what can be seen, the rest when there is
-// time, one after the other, so that a filter never waits for what lies below.
+// time, one after the other, so that a filter never waits for what lies below. `tables` may be a function that makes them.
 export function later(element, name, tables, values) {
   element.style.minHeight = "160px";
   element.dataset.chart = name;
-  queueMicrotask(() => {
-    const work = () => draw(element, name, tables, values);
-    if (element.isConnected && element.getBoundingClientRect().top > window.innerHeight) idle.push(work);
-    else work();
-    if (idle.length === 1) setTimeout(drawNext, 60);
-  });
+  placed.push([element, name, tables, values]);
+  if (placed.length === 1) queueMicrotask(begin);
   return element;
 }
 
+// All places are measured before the first is drawn into: each drawing makes the browser lay out the page anew.
+function begin() {
+  const measured = placed.filter(([element]) => element.isConnected)
+    .map((todo) => [...todo, todo[0].clientWidth || todo[0].parentElement.clientWidth, todo[0].getBoundingClientRect().top]);
+  placed = [];
+  const seen = measured.filter((todo) => todo.at(-1) <= window.innerHeight);
+  idle.push(...measured.filter((todo) => !seen.includes(todo)));
+  for (const todo of seen) draw(...todo);
+  if (idle.length) setTimeout(drawNext, 60);
+}
+
 function drawNext() {
-  const work = idle.shift();
-  if (work) work();
+  const todo = idle.shift();
+  if (todo) draw(...todo);
   if (idle.length) setTimeout(drawNext, 15);
 }

@@ -31,10 +31,10 @@ export function costs(results) {
     positive ? check("logarithmic", log, (on) => set({ scale: on ? "log" : "" })) : null,
     h("span", { className: "soft" }, "per trial: box from quartile to quartile, whiskers within 1.5 of its width"));
   const order = here.map((c) => data.arms[c.arm].label);
-  const strip = later(place(), "strip", {
+  const strip = later(place(), "strip", () => ({
     rows: here.flatMap((c) => trialPoints(c.arm, task, cost, log)),
     boxes: here.map((c) => ({ row: data.arms[c.arm].label, low: c.box.low, q1: c.box.q1, median: c.box.median, q3: c.box.q3, high: c.box.high, label: `${data.arms[c.arm].label}: median ${c.box.shown}, ${c.trials} trials` })),
-  }, { series: order, arms: here.map((c) => c.arm), x_title: `${title} of a trial`, scale: log ? "log" : "linear", grid: !log, format: cost === "seconds" || cost === "cost" ? PLAIN : COUNT,
+  }), { series: order, arms: here.map((c) => c.arm), x_title: `${title} of a trial`, scale: log ? "log" : "linear", grid: !log, format: cost === "seconds" || cost === "cost" ? PLAIN : COUNT,
     description: `${title} of every trial, by arm` });
   const numbers = table([
     { title: "arm", cell: (c) => armName(c.arm) },
