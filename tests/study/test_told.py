@@ -80,10 +80,10 @@ def test_a_tier_reaches_the_model_of_a_tool_loop(
         assert "No such file" in bare.output.text
         capsys.readouterr()
         assert main(["trial", skill.id, "--store", str(file.parent / "store")]) == 0
-        assert f"given     Skill greet ({way})\n" in capsys.readouterr().out
+        assert f"; Skill greet ({way})" in capsys.readouterr().out
     notes = found["small/coder/v1.1.0/notes"]
     assert main(["trial", notes.id, "--store", str(file.parent / "store")]) == 0
-    assert "given     instructions: Read NOTES.md.\n" in capsys.readouterr().out
+    assert "; instructions: Read NOTES.md." in capsys.readouterr().out
 
 
 def test_a_scaffold_that_would_swallow_a_tier_is_refused(
