@@ -203,6 +203,7 @@ async def test_a_run_remembers_what_its_tiers_gave_the_agent(study: Path, librar
     made = text[: text.index("models:")] + models + "\n" + text[text.index("revisions:") :]
     study.write_text(made.replace("[bare, skill]", "[bare, skill, notes]"))
     about = (await plan_study(read_study(study))).request.study
+    assert (await plan_study(read_study(study), StudyChanges(dry_run=True))).request.study == {}  # nobody runs it
     bare, skill, notes = about["tiers"]
     assert bare == {"name": "bare", "description": "installed, nothing else"}
     assert [(s["name"], s["description"], s["body"]) for s in skill["skills"]] == [

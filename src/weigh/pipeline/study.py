@@ -155,9 +155,9 @@ async def plan_study(study: Study, changes: StudyChanges | None = None) -> Study
     given = list(zip(pairs, spaces, strict=True))
     settings = _settings(given, harnesses)
     request = _request(study, profile, settings, names, changes)
-    request = msgspec.structs.replace(
-        request, study=study_about(study, profile, [(pair.tier, space) for pair, space in given])
-    )
+    if not changes.dry_run:  # what a run remembers; it reads every Skill's text, which who only looks has no use for
+        about = study_about(study, profile, [(pair.tier, space) for pair, space in given])
+        request = msgspec.structs.replace(request, study=about)
     return StudyPlan(
         study=study,
         profile=profile,
