@@ -69,7 +69,7 @@ def scan(index: bytes, chunks: Iterable[bytes]) -> tuple[Finding, ...]:
 
 def place_of(record: Mapping[str, Any]) -> str:
     """A record of a report's chunks, as findings name it: a trial, or a text that trials were given."""
-    return f"trial {record['id']}" if "run" in record else "what trials were given"
+    return "what trials were given" if "given" in record else f"trial {record['id']}"
 
 
 def show_findings(findings: Iterable[Finding], *, replaced: bool) -> None:

@@ -51,7 +51,7 @@ class GivenTexts:
         for key, reference in self._references.items():
             text = read_common(folder, reference)
             if text is not None:
-                yield key, msgspec.json.encode({"id": key, "text": text}).decode()
+                yield key, msgspec.json.encode({"id": key, "given": text}).decode()
 
 
 def skill_ways(

@@ -114,7 +114,7 @@ export async function givenTexts(whole) {
     const key = reference.slice(reference.lastIndexOf("/") + 1);
     const number = (data.given || {})[key];
     const held = number === undefined ? null : (await loadChunk(number)).get(key);
-    if (held) found[name.slice(6)] = held.text;
+    if (held) found[name.slice(6)] = held.given;
   }
   return found;
 }
