@@ -2,7 +2,8 @@
 
 A store of many trials is made, finished (Parquet), and reported by the command in a process of its own; the page is
 then opened from the disk in headless Chromium with the network off. A filter's time is from the change to the frame in
-which everything that can be seen stands; what lies below is drawn afterwards, piece by piece.
+which everything that can be seen stands; what lies below is drawn afterwards, piece by piece, and the next filter waits
+until all is drawn and the page is at rest.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from weigh.store.layout import Store
 from weigh.store.parquet import finish
 
 ARMS, TASKS = 5, 10
+ROUNDS = 5
 WORDS = [f"word{n:04d}" for n in range(3000)]
 BARS = {10_000: (5.0, 3.0, 1500.0, 150.0), 100_000: (20.0, 15.0, 3000.0, 300.0)}
 """Trials -> the most seconds to write, MB of the index, milliseconds to the first view, milliseconds a filter."""
@@ -97,7 +99,7 @@ def make_store(path: Path, trials: int, text: int) -> None:
 
 
 def measure_page(folder: Path) -> tuple[float, float, list[tuple[str, float]]]:
-    """Milliseconds to the first paint and to the first view, and of every filter (the median of three)."""
+    """Milliseconds to the first paint and to the first view, and of every filter (the median of five)."""
     from playwright.sync_api import sync_playwright
 
     program = shutil.which("chromium") or shutil.which("google-chrome")
@@ -113,7 +115,7 @@ def measure_page(folder: Path) -> tuple[float, float, list[tuple[str, float]]]:
         paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
         found = []
         for state in FILTERS:
-            times = [page.evaluate(FILTER, f"#{state}&round={n}") for n in range(3)]
+            times = [page.evaluate(FILTER, f"#{state}&round={n}") for n in range(ROUNDS)]
             found.append((state, statistics.median(times)))
         browser.close()
     return paint, ready, found
@@ -121,7 +123,11 @@ def measure_page(folder: Path) -> tuple[float, float, list[tuple[str, float]]]:
 
 FILTER = """async hash => {
   const seen = chart => chart.getBoundingClientRect().top < innerHeight;
-  const charts = () => [...document.querySelectorAll('.chart')].filter(seen);
+  const all = () => [...document.querySelectorAll('.chart')];
+  const charts = () => all().filter(seen);
+  const wait = ms => new Promise(done => setTimeout(done, ms));
+  for (let n = 0; n < 500 && all().some(c => !c.dataset.drawn); n++) await wait(20);
+  await wait(200);
   const begun = performance.now();
   location.hash = hash;
   await new Promise(done => addEventListener('hashchange', done, {once: true}));
