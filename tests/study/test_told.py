@@ -13,6 +13,7 @@ from weigh.define.study import read_study
 from weigh.pipeline.study import open_session, plan_study
 from weigh.records.errors import WeighError
 from weigh.records.trial import Trial
+from weigh.store.artifacts import read_given
 from weigh.store.layout import Store
 from weigh.store.reader import read_trials
 
@@ -81,6 +82,11 @@ def test_a_tier_reaches_the_model_of_a_tool_loop(
         capsys.readouterr()
         assert main(["trial", skill.id, "--store", str(file.parent / "store")]) == 0
         assert f"; Skill greet ({way})" in capsys.readouterr().out
+        assert skill.trajectory is not None and bare.trajectory is not None
+        folder = Store(file.parent / "store").open(skill.run)
+        (text,) = read_given(folder, skill.trajectory.artifacts).values()
+        assert text.startswith("---\nname: greet") and "Run `greet NAME`." in text
+        assert read_given(folder, bare.trajectory.artifacts) == {}
     notes = found["small/coder/v1.1.0/notes"]
     assert main(["trial", notes.id, "--store", str(file.parent / "store")]) == 0
     assert "; instructions: Read NOTES.md." in capsys.readouterr().out
