@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations, product
 
 import numpy as np
@@ -58,9 +59,34 @@ def test_monte_carlo_and_normal_agree_with_each_other(rng: np.random.Generator) 
     assert many.method.endswith("normal") and many.verdict == "better"
 
 
-def test_fewer_than_four_epochs_give_no_verdict() -> None:
-    made = compare_given([[1, 1, 1]] * 5, [[0, 0, 0]] * 5)
-    assert made.verdict == "unresolved" and "at least 4 epochs" in made.reason and made.p < 0.05
+def test_the_verdict_follows_the_test_at_any_number_of_epochs() -> None:
+    few = compare_given([[1, 1, 1]], [[0, 0, 0]])
+    assert few.verdict == "unresolved" and few.p == pytest.approx(0.1)
+    assert few.reason.startswith("so few epochs cannot reach p = 0.05 (at best 0.100)")
+    several = compare_given([[1, 1, 1]] * 5, [[0, 0, 0]] * 5)
+    assert several.verdict == "worse" and several.p == pytest.approx(2 / 20**5)
+
+
+def test_a_question_asked_once_takes_no_verdict_away_from_the_others() -> None:
+    a, b = [[0.0] * 8] * 3, [[1.0] * 8] * 3
+    alone = compare_given(a, b)
+    beside = compare_given([*a, [0.0], [1.0]], [*b, [0.0], [1.0]])
+    assert alone.verdict == beside.verdict == "better" and beside.p == pytest.approx(alone.p)
+    # Asked once and come out differently, it has its say: as likely the other way round.
+    against = compare_given([*a, [1.0]], [*b, [0.0]])
+    assert against.p > alone.p and against.p == pytest.approx(brute_counts(8, 3))
+
+
+def brute_counts(epochs: int, questions: int) -> float:
+    """p of `questions` questions won outright and one that was asked once and lost."""
+    sums = [(k / epochs * 2 - 1, math.comb(epochs, k) ** 2 / math.comb(2 * epochs, epochs)) for k in range(epochs + 1)]
+    whole = {0.0: 1.0}
+    for part in [*[sums] * questions, [(1.0, 0.5), (-1.0, 0.5)]]:
+        next_: dict[float, float] = {}
+        for (x, p), (y, q) in product(whole.items(), part):
+            next_[round(x + y, 9)] = next_.get(round(x + y, 9), 0.0) + p * q
+        whole = next_
+    return sum(p for x, p in whole.items() if abs(x) >= questions - 1 - 1e-9)
 
 
 @pytest.mark.parametrize(("chance_a", "chance_b"), [(0.5, 0.5), (0.4, 0.6), (0.05, 0.2)])

@@ -270,6 +270,21 @@ def test_both_scopes_are_given_with_four_epochs(store: Store) -> None:
     assert "On exactly these questions, which is a smaller claim: on t B is worse." in conclude(report)
 
 
+def test_these_questions_follow_their_test_though_one_arm_was_asked_once(store: Store) -> None:
+    suite = (SuiteNode(name="whole", aggregation="pooled", members=("t",)),)
+    for tier, value in (("bare", 0.0), ("skill", 1.0)):
+        for size, score in (("big", [value] * 6), ("small", [0.0])):
+            questions = {f"q{i}": score for i in range(3)}
+            put(store, f"{tier}-{size}", {"t": questions}, axes={"tier": tier, "size": size}, arm=size, suites=suite)
+    report = compare(store, ["tier=bare", "tier=skill"])[0]
+    alone = compare(store, ["tier=bare,size=big", "tier=skill,size=big"])[0].rows[0].given
+    row, whole = report.rows[0], report.suites[0]
+    assert row.given is not None and whole.given is not None and alone is not None
+    assert (row.given.epochs_a, row.given.verdict, whole.given.verdict, alone.verdict) == (1, *["better"] * 3)
+    assert row.given.p == pytest.approx(alone.p)
+    assert "On exactly these questions, which is a smaller claim: on whole as a whole B is better" in conclude(report)
+
+
 def test_tasks_are_a_family(store: Store) -> None:
     names = [f"t{i}" for i in range(10)]
     put(store, "old", {t: binary(0, 20) for t in names})

@@ -146,7 +146,7 @@ def compare_pairs(
         unit=spread.word,
     )  # fmt: skip
     if not single:
-        reason += f"; {groups} clusters are the units"
+        reason += f"; {groups} clusters are the units" if groups != 1 else "; 1 cluster is the unit"
     mde80, n_star = _reach(spread, difference, plain and resolution, ups, downs, n, alpha)
     n_star = n_star if resolution else None
     band = _bootstrap(spread, n, alpha, seed) if bootstrap and not plain else None

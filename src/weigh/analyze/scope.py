@@ -69,9 +69,10 @@ def compare_given(
     lower_is_better: bool = False,
     seed: int = 0,
 ) -> GivenComparison:
-    """Compare b with a on these questions; each entry holds the epochs of a question. A verdict needs at least 4
-    epochs an arm on every question (with 3 the smallest p on one question is .1). With a margin, it is `equivalent`
-    where the interval at 1 - 2 alpha lies within it, which is two one-sided tests at alpha.
+    """Compare b with a on these questions; each entry holds the epochs of a question. The verdict follows the test,
+    which is exact for any number of epochs and says itself where they are too few to reach alpha (one question with 3
+    epochs an arm has p = .1 at best). With a margin, it is `equivalent` where the interval at 1 - 2 alpha lies within
+    it, which is two one-sided tests at alpha; an interval takes at least 4 epochs an arm on every question.
 
     Raises ValueError for NaN, unequal numbers of questions, questions without epochs and a margin that is not positive.
     """
@@ -100,13 +101,16 @@ def compare_given(
     fewest = (min(row.size for row in left), min(row.size for row in right))
     told = f"{method}, p = {show_p(p)}"
     verdict: Verdict = "unresolved"
-    if min(fewest) < FEWEST_EPOCHS:
-        reason = f"at least {FEWEST_EPOCHS} epochs an arm are needed on each question, there are {min(fewest)}; {told}"
-    elif margin is not None and (within := _within(left, right, difference, alpha, margin)) is not None:
+    within = None
+    if margin is not None and min(fewest) >= FEWEST_EPOCHS:
+        within = _within(left, right, difference, alpha, margin)
+    if within is not None:
         also = "; a difference is shown, but it is smaller than the margin" if p <= alpha else ""
         verdict, reason = "equivalent", within + also
     elif p <= alpha:
         verdict, reason = ("better" if (difference > 0) != lower_is_better else "worse"), told
+    elif (floor := _floor(left, right)) > alpha:
+        reason = f"so few epochs cannot reach p = {alpha:g} (at best {show_p(floor)}); {told}"
     else:
         reason = f"the evidence cannot tell: {told}"
     return GivenComparison(
@@ -160,6 +164,25 @@ def _test(left: list[Floats], right: list[Floats], seed: int) -> tuple[float, st
         sums += drawn[:, : sizes[i]].mean(axis=1) - drawn[:, sizes[i] :].mean(axis=1)
     extreme = int(np.count_nonzero(np.abs(sums) >= abs(observed) - 1e-9))
     return (extreme + 1) / (FLIPS + 1), "stratified permutation, Monte-Carlo"
+
+
+def _floor(left: list[Floats], right: list[Floats]) -> float:
+    """The smallest p that the test can reach with these epochs, however they were dealt to a and b."""
+    most, least, chance_most, chance_least = 0.0, 0.0, 1.0, 1.0
+    for x, y in zip(left, right, strict=True):
+        pool = np.concatenate((x, y))
+        found = _one_question(pool, y.size) if pool.max() > pool.min() else None
+        if pool.max() > pool.min() and found is None:
+            return 0.0  # so many arrangements of one question alone that any p can be reached
+        if found is not None:
+            low, high = int(found[0].argmin()), int(found[0].argmax())
+            most, chance_most = most + float(found[0][high]), chance_most * float(found[1][high])
+            least, chance_least = least - float(found[0][low]), chance_least * float(found[1][low])
+    if most == least == 0.0:
+        return 1.0
+    if math.isclose(most, least, abs_tol=1e-7):
+        return chance_most + chance_least
+    return chance_most if most > least else chance_least
 
 
 def _exact(pools: list[Floats], sizes: list[int], observed: float) -> float | None:

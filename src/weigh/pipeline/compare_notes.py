@@ -70,9 +70,13 @@ def _how(report: Report, rows: Sequence[dict[str, Any]]) -> list[str]:
         for r in late
         if r.cost is not None
     ]
-    if any(r["approximate"] for r in rows):
+    rough = [r for r in rows if r["approximate"]]
+    if rough:
+        alpha = report.options.alpha
+        lost = any((r["p"] or 0.0) <= alpha < (r["p_corrected"] or 0.0) for r in rough)
         lines.append(
             "~: the interval is approximate and disagrees with the test about zero; the verdict follows the test"
+            + (", corrected" if lost else "")
         )
     if any(row["kind"] == "given" for row in rows):
         lines.append(
