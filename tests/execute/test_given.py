@@ -61,6 +61,7 @@ def test_what_a_step_says_anyway_and_the_question_alone_are_no_context() -> None
         "system.txt": "A\n\nB", "context.txt": "Why? Say [the question]",
     }  # fmt: skip
     assert texts_of(ChatRequest(messages=(user("why?\n"),)), "why?", []) == {"system.txt": "", "context.txt": ""}
+    assert texts_of(ChatRequest(messages=(user("all"),)), "", [])["context.txt"] == "all"
     assert texts_of(ChatRequest(messages=messages), "why?", ["Why? Say why? "])["context.txt"] == ""
 
 

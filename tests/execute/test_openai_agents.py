@@ -13,6 +13,7 @@ from weigh.define.harness import Limits
 from weigh.execute.scaffolds.openai_agents import OpenAIAgents
 from weigh.execute.tools import builtin
 from weigh.records.errors import DefinitionError
+from weigh.records.given import all_given
 from weigh.records.request import Output
 from weigh.records.usage import Usage
 
@@ -62,5 +63,8 @@ async def test_an_agent_of_ones_own(tmp_path: Path) -> None:
     assert trial.status == "ok" and trial.scores["exact_match"].value == 1.0
     assert requests[0].messages[0].content == "Be brief."
     assert [t.name for t in requests[0].tools] == ["double", "add"]
+    assert trial.trajectory is not None
+    given = all_given(trial.trajectory)
+    assert (given.tools, trial.trajectory.artifacts) == (("add", "double"), {"given/system.txt": "Be brief."})
     with pytest.raises(DefinitionError, match="no agent 'agnt'"):
         OpenAIAgents(agent=f"{file}:agnt")

@@ -88,7 +88,7 @@ def test_no_choice_of_shared_questions_where_there_are_none(opener: Callable[...
     page = opener(tmp_path / "page").go(view="overview")
     assert page.inner_text("#not-shared") == "no question has a score of all 3 arms; 1 arm has no trial"
     assert "2 missing" in page.inner_text("#controls")
-    assert "How to use mylib." in page.inner_text("#tiers")
+    assert "Skill mylib (offered): How to use mylib." in page.inner_text("#tiers")
     page.evaluate("location.hash = '#view=overview&shared=1'")
     page.reload()
     page.wait_for_selector("html[data-ready]")

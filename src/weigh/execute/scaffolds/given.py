@@ -49,7 +49,7 @@ def texts_of(request: ChatRequest, question: str, told: Collection[str]) -> dict
 def _around(message: Message, question: str) -> str:
     """A message with `QUESTION` in place of the question, which comes last."""
     parts = list(_parts(message))
-    for place in reversed(range(len(parts))):
+    for place in reversed(range(len(parts))) if question else ():
         before, asked, after = parts[place].rpartition(question)
         if asked:
             parts[place] = f"{before}{QUESTION}{after}"

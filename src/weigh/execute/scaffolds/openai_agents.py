@@ -22,9 +22,11 @@ import agents
 from weigh.execute.limits import LimitReached
 from weigh.execute.scaffolds.briefed import Briefed
 from weigh.execute.scaffolds.conversation import REFUSED, Conversation
+from weigh.execute.scaffolds.given import record_texts
 from weigh.execute.stop import Abandoned
 from weigh.protocols import ScaffoldContext
 from weigh.records.errors import DefinitionError, Error, Failure, WeighError
+from weigh.records.given import SYSTEM
 from weigh.records.request import ChatRequest, Message, Output, Request, ToolCall, ToolSpec
 from weigh.records.trajectory import Step, Trajectory
 from weigh.records.workspace import Workspace
@@ -100,6 +102,8 @@ class _Trial:
     async def respond(self, request: ChatRequest) -> Output:
         if self.ended is not None:
             raise self.ended
+        if self.conversation.turns == 0:
+            self._record_given(request)
         began = self.context.seconds
         try:
             output = self.context.read_calls(await self.context.provider.respond(request))
@@ -120,6 +124,14 @@ class _Trial:
             )
         )
         return output
+
+    def _record_given(self, request: ChatRequest) -> None:
+        """What an agent of one's own brings: its instructions and its tools."""
+        system = "\n\n".join(str(m.content) for m in request.messages if m.role == "system")
+        if system != self.instructions:
+            record_texts(self.context, {SYSTEM: system})
+        if {tool.name for tool in request.tools} != {tool.name for tool in self.context.tools}:
+            self.context.metadata["tools"] = [tool.name for tool in request.tools]
 
     def _with_new_ids(self, output: Output) -> Output:
         """The package takes a call with an id it has seen for a replay and never makes it; some servers count anew."""
