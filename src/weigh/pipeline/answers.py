@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from weigh.pipeline.align import has_variant
 from weigh.pipeline.sides import Member, Side
+from weigh.pipeline.task_pairs import has_variant
 from weigh.records.arm import Axis
 from weigh.records.measures import tool_calls, turns
 from weigh.records.request import LoglikelihoodRequest, ToolCall

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from weigh.pipeline.align import COSTS
+from weigh.pipeline.metrics import COSTS
 from weigh.plan.matrix import Column
 from weigh.records.errors import DefinitionError, suggest
 from weigh.records.run import MetricInfo

@@ -14,8 +14,8 @@ import numpy as np
 
 from weigh.analyze.estimate import Estimate, estimate, estimate_epochs
 from weigh.analyze.spread import Spread, spread
-from weigh.pipeline.align import marker_metric
 from weigh.pipeline.latest import current
+from weigh.pipeline.metrics import marker_metric
 from weigh.pipeline.questions import Errors, questions
 from weigh.records.run import Run, TaskInfo
 from weigh.records.trial import join_spec

@@ -16,21 +16,14 @@ import numpy as np
 from weigh.analyze.correct import Correction, adjust
 from weigh.analyze.gate import Gate, judge_drop, judge_ratio, judge_suite
 from weigh.analyze.unequal import failed_unequally
-from weigh.pipeline.align import (
-    COSTS,
-    Aligned,
-    align,
-    has_variant,
-    marker_metric,
-    pick_metric,
-    refuse_versions,
-    task_pairs,
-)
+from weigh.pipeline.align import Aligned, align
 from weigh.pipeline.compare import Pairing, host_difference, open_sides, side_names, suites_of
+from weigh.pipeline.metrics import COSTS, marker_metric, pick_metric
 from weigh.pipeline.questions import Errors
 from weigh.pipeline.results import suite_members, suite_tree
 from weigh.pipeline.sides import Side, find_sides
 from weigh.pipeline.task_names import choose_named
+from weigh.pipeline.task_pairs import has_variant, refuse_versions, task_pairs
 from weigh.records.errors import DefinitionError, suggest
 from weigh.records.run import MetricInfo, SuiteNode, TaskInfo
 from weigh.records.trial import join_spec

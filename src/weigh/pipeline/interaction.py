@@ -15,11 +15,13 @@ import numpy as np
 
 from weigh.analyze.correct import adjust
 from weigh.analyze.interaction import Interaction, compare_interaction
-from weigh.pipeline.align import COSTS, Aligned, align, common_metric, refuse_versions, task_pairs
+from weigh.pipeline.align import Aligned, align
 from weigh.pipeline.axis import UNORDERED, order_axis
 from weigh.pipeline.compare import Options, host_difference
+from weigh.pipeline.metrics import COSTS, common_metric
 from weigh.pipeline.results import suite_members
 from weigh.pipeline.sides import Side
+from weigh.pipeline.task_pairs import refuse_versions, task_pairs
 from weigh.records.arm import Axis
 from weigh.records.errors import DefinitionError, suggest
 from weigh.records.run import MetricInfo

@@ -21,21 +21,14 @@ from weigh.analyze.matrix import Matrix, Pair, compare_matrix, correct_matrices
 from weigh.analyze.rank import BradleyTerry, bradley_terry, tiers
 from weigh.analyze.suite import SuiteComparison, compare_suite
 from weigh.analyze.unequal import failed_unequally
-from weigh.pipeline.align import (
-    COSTS,
-    Column,
-    cluster_names,
-    column,
-    has_variant,
-    pick_metric,
-    refuse_versions,
-    side_key,
-    task_pairs,
-)
+from weigh.pipeline.clusters import cluster_names
+from weigh.pipeline.column import Column, column
 from weigh.pipeline.compare import Options, host_difference, side_names, suites_of
+from weigh.pipeline.metrics import COSTS, pick_metric
 from weigh.pipeline.results import suite_members, suite_tree
-from weigh.pipeline.sides import Side, contexts
+from weigh.pipeline.sides import Side, contexts, side_key
 from weigh.pipeline.task_names import choose_named
+from weigh.pipeline.task_pairs import has_variant, refuse_versions, task_pairs
 from weigh.records.errors import DefinitionError
 from weigh.records.run import MetricInfo, SuiteNode, TaskInfo
 from weigh.records.trial import join_spec

@@ -14,10 +14,12 @@ import numpy as np
 
 from weigh.analyze.estimate import Estimate, estimate, estimate_epochs
 from weigh.analyze.spread import Spread, spread
-from weigh.pipeline.align import COSTS, has_variant, pick_metric, read_values, task_pairs
 from weigh.pipeline.compare import Options
+from weigh.pipeline.metrics import COSTS, pick_metric
 from weigh.pipeline.questions import questions
 from weigh.pipeline.sides import Side
+from weigh.pipeline.task_pairs import has_variant, task_pairs
+from weigh.pipeline.values import read_values
 from weigh.records.errors import DefinitionError, suggest
 from weigh.records.run import MetricInfo, TaskInfo
 from weigh.store.dataset import Dataset

@@ -11,9 +11,9 @@ import numpy as np
 from weigh.analyze.estimate import Estimate, estimate
 from weigh.analyze.front import pareto_front
 from weigh.analyze.spread import spread
-from weigh.pipeline.align import COSTS
 from weigh.pipeline.compare_rows import percent, plain
 from weigh.pipeline.conclusion import is_proportion
+from weigh.pipeline.metrics import COSTS
 from weigh.pipeline.plot_rows import Drawing, Options, info_of, is_chosen, labelled, named_arms, result_rows, tasks_of
 from weigh.pipeline.results import suite_members
 from weigh.pipeline.sides import Member

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -62,6 +63,11 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
         """Axes that take more than one value on this side."""
         names = {name for m in self.members for name in m.arm.axes}
         return {name for name in names if len(self.values(name)) > 1}
+
+
+def side_key(side: Side) -> tuple[Any, ...]:
+    """What tells a side from another, where something about it is remembered."""
+    return tuple((m.run.id, m.arm.id, m.variant) for m in side.members)
 
 
 def find_sides(store: Store, words: Sequence[str]) -> list[Side]:

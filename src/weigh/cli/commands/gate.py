@@ -11,8 +11,8 @@ from weigh.cli.compare_output import write
 from weigh.cli.flags import UsageError, add_format, add_store
 from weigh.cli.gate_output import answer, junit, markdown, reasons, table
 from weigh.cli.terminal import say
-from weigh.pipeline.align import COSTS
 from weigh.pipeline.gate import Condition, Options, gate
+from weigh.pipeline.metrics import COSTS
 from weigh.store.layout import Store
 
 HELP = """May the candidate replace the baseline? Exit code 0: a change for the worse beyond the limits is ruled out (an
