@@ -238,8 +238,9 @@ function matrixCell(pair, i, j, a, b, row) {
     "aria-label": `${data.arms[i].label} against ${data.arms[j].label} on ${row.task}: ${shown || "no number"}, ${told}`,
     onclick: () => {
       set({ a: Math.min(i, j), b: Math.max(i, j) }, { keep: false });
-      const evidence = document.getElementById("evidence");
-      if (evidence) evidence.scrollIntoView({ block: "nearest" });
+      // The sentence is what one wants to read; the row of numbers stands right above it.
+      const told = document.getElementById("conclusion") || document.getElementById("evidence");
+      if (told) told.scrollIntoView({ block: "nearest" });
     },
   }, shown || "-", h("small", {}, told));
 }

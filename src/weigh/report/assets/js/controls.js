@@ -13,6 +13,11 @@ export function tasks() {
   return chosen("tasks", payload().tasks.length);
 }
 
+// What is concluded is computed over everything: said where the reader has chosen a part.
+export function unfiltered(what, filtered = arms().length < payload().arms.length || tasks().length < payload().tasks.length) {
+  return filtered ? h("p", { className: "soft unfiltered" }, `Computed ${what}, whatever is filtered.`) : null;
+}
+
 const SHAPES = {
   circle: "M5 .8a4.2 4.2 0 1 0 .01 0z", square: "M1.3 1.3h7.4v7.4H1.3z", cross: "M3.6 .6h2.8v3h3v2.8h-3v3H3.6v-3h-3V3.6h3z", diamond: "M5 0l3.8 5L5 10 1.2 5z",
   "triangle-up": "M5 .8l4.6 8.2H.4z", "triangle-down": "M5 9.2L.4 1h9.2z", "triangle-right": "M9.2 5L1 9.6V.4z", "triangle-left": "M.8 5L9 .4v9.2z",

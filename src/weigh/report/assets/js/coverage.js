@@ -31,13 +31,16 @@ export function coverage(main) {
 // The map; many arms go down the page, where there is room for their names.
 function heat(rows, specs, shown) {
   const arm = (i, scope) => h("th", { scope }, swatch(i), payload().arms[i].label);
-  const task = (spec, scope) => h("th", { scope }, spec);
+  // What all tasks begin with is said once: their names stand beside each other.
+  const begun = specs.length > 1 ? specs[0].slice(0, specs[0].lastIndexOf(".") + 1) : "";
+  const prefix = specs.every((spec) => spec.startsWith(begun)) ? begun : "";
+  const task = (spec, scope) => h("th", { scope, title: spec }, spec.slice(prefix.length));
   const at = (spec, i) => h("td", {}, cell(rows.find((c) => c.arm === i && c.task === spec)));
   const down = shown.length > MANY && shown.length > specs.length;
   const head = down ? specs.map((spec) => task(spec, "col")) : shown.map((i) => arm(i, "col"));
   const body = down ? shown.map((i) => h("tr", {}, arm(i, "row"), specs.map((spec) => at(spec, i)))) : specs.map((spec) => h("tr", {}, task(spec, "row"), shown.map((i) => at(spec, i))));
   return h("div", { className: "scroll", tabindex: 0, role: "group", "aria-label": "Coverage by task and arm" },
-    h("table", { className: "heat" }, h("thead", {}, h("tr", {}, h("td", {}), head)), h("tbody", {}, body)));
+    h("table", { className: "heat" }, h("thead", {}, h("tr", {}, h("td", { className: "soft" }, prefix ? `tasks: ${prefix}` : ""), head)), h("tbody", {}, body)));
 }
 
 // Why trials are missing: tasks that lack the same of the same arms are told together.

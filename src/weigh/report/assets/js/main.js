@@ -11,7 +11,7 @@ import { overview } from "./overview.js";
 import { config, payload, setPayload, unpack } from "./payload.js";
 import { questions } from "./questions.js";
 import { runView, when } from "./run.js";
-import { fresh, get, set, start } from "./state.js";
+import { fresh, get, set, start, tidy } from "./state.js";
 import { tasksView } from "./tasks.js";
 import { trace } from "./trace.js";
 
@@ -53,15 +53,13 @@ function remember() {
 
 function draw() {
   const begun = performance.now();
+  tidy({ level: payload().levels, errors: payload().errors, shared: ["1"] });
   const [name, title, view, controls] = VIEWS.find(([key]) => key === get("view")) || VIEWS[0];
   const main = document.getElementById("main");
   const back = remember();
   forget();
   window.weighQuestions = window.weighTrace = window.weighTasks = null;
   replace(document.getElementById("views"), VIEWS.map(([key, label], i) => h("a", { href: fresh({ view: key, a: get("a"), b: get("b") }), "aria-current": key === name ? "page" : null, "data-key": i + 1, "aria-keyshortcuts": i + 1 }, label)));
-  const current = document.querySelector("#views [aria-current]");
-  // Of the tabs alone, and not of the page: on a phone they do not fit beside each other.
-  current.parentElement.scrollLeft = current.offsetLeft - (current.parentElement.clientWidth - current.offsetWidth) / 2;
   drawControls(document.getElementById("controls"), typeof controls === "function" ? controls() : controls);
   replace(main);
   view(main);

@@ -1,13 +1,13 @@
 // Overview: who leads and is it sure, the chosen number per task and arm with intervals, what it cost, and the table.
 
 import { MANY_ARMS, alongAxis, axesAlong, chosenAxis, others } from "./along.js";
-import { armName, arms, tasks } from "./controls.js";
+import { armName, arms, tasks, unfiltered } from "./controls.js";
 import { EVERY, costs } from "./costs.js";
 import { PERCENT, PLAIN, later, legend, place } from "./chart.js";
 import { check, choice, empty, few, h, notes, plural, table } from "./dom.js";
 import { coming, isComing } from "./live.js";
 import { block, isPercent, payload } from "./payload.js";
-import { fresh, get, lens, set } from "./state.js";
+import { fresh, get, lens, link, set } from "./state.js";
 import { concluded, legendOfTiers } from "./study.js";
 import { countsOf, to, trialsOf } from "./trials.js";
 
@@ -33,6 +33,9 @@ export function overview(main) {
 function summary() {
   const data = payload();
   const shown = arms();
+  if (shown.length < 2 && data.arms.length > 1) {
+    return h("p", { className: "lead", id: "hidden-arms" }, `One arm is shown, so nothing is compared: ${plural(data.arms.length - 1, "arm")} ${data.arms.length > 2 ? "are" : "is"} hidden. `, h("a", { href: link({ arms: "" }) }, "Show all arms"), ".");
+  }
   if (shown.length < 2) {
     return h("p", { className: "lead" }, "One arm is shown, so nothing is compared. ",
       "Add another run to the report (`weigh report RUN OTHER`) to see whether it is better.");
@@ -42,7 +45,7 @@ function summary() {
     if (!made && isComing()) return coming();
     const [a, b] = shown.map((i) => data.arms[i].label);
     if (made && made.conclusion) {
-      return h("div", {}, h("p", {}, h("b", {}, "A"), ` is ${a}, `, h("b", {}, "B"), ` is ${b}.`), h("p", { className: "lead" }, made.conclusion),
+      return h("div", {}, h("p", {}, h("b", {}, "A"), ` is ${a}, `, h("b", {}, "B"), ` is ${b}.`), h("p", { className: "lead" }, made.conclusion), unfiltered("over all tasks of the two", tasks().length < data.tasks.length),
         h("p", { className: "soft" }, "Look at ", h("a", { href: fresh({ view: "compare", a: shown[0], b: shown[1] }) }, "the evidence"), " or ",
           h("a", { href: fresh({ view: "questions", a: shown[0], b: shown[1] }) }, "the questions on which they differ"), "."));
     }
@@ -50,7 +53,9 @@ function summary() {
   const made = block(data.matrix[""], lens() + (get("shared") === "1" ? "|shared" : ""));
   if (!made && isComing()) return coming();
   if (!made || made.missing) return h("p", { className: "lead" }, made ? `Arms are not compared: ${made.missing}.` : "");
-  const lines = made.rows.map((row) => {
+  const specs = new Set(tasks().map((i) => data.tasks[i].spec));
+  const rows = made.rows.filter((row) => row.suite || specs.has(row.task));
+  const lines = rows.map((row) => {
     const scored = row.arms.filter((x) => x.score !== null);
     if (!scored.length) return h("span", {}, h("b", {}, row.task), ": no arm has a number.");
     const first = (row.tiers[0] || []).map((i) => data.arms[i].label);
@@ -65,8 +70,8 @@ function summary() {
     return h("span", {}, h("b", {}, row.task), ": ", told);
   });
   // Suites say most, so they come first.
-  const order = made.rows.map((row, i) => [row.suite ? 0 : 1, i]).sort((x, y) => x[0] - y[0] || x[1] - y[1]).map(([, i]) => lines[i]);
-  return h("div", { className: "leaders" }, notes(order, 5),
+  const order = rows.map((row, i) => [row.suite ? 0 : 1, i]).sort((x, y) => x[0] - y[0] || x[1] - y[1]).map(([, i]) => lines[i]);
+  return h("div", { className: "leaders" }, unfiltered(`among all ${data.arms.length} arms, suites over all their tasks`), notes(order, 5),
     h("p", { className: "soft" }, h("a", { href: fresh({ view: "compare" }) }, "Every pair of arms"), " with its evidence."));
 }
 

@@ -40,13 +40,18 @@ export function lens() {
   return `${get("level")}|${get("errors")}`;
 }
 
-// Places that are chosen; all when nothing is.
+// Places that are chosen; all when nothing is, or nothing that there is: an address may be typed, or be another report's.
 export function chosen(name, count) {
-  const text = get(name);
   const all = [...Array(count).keys()];
-  if (!text) return all;
-  const places = new Set(text.split(".").map(Number));
-  return all.filter((i) => places.has(i));
+  const places = new Set(get(name).split(/[.,]/).filter(Boolean).map(Number));
+  const found = all.filter((i) => places.has(i));
+  return found.length ? found : all;
+}
+
+// What the address asks for and no report has is forgotten; `known` holds the values that a name may have.
+export function tidy(known) {
+  const bad = Object.keys(known).filter((name) => state[name] !== undefined && !known[name].includes(state[name]));
+  if (bad.length) set(Object.fromEntries(bad.map((name) => [name, ""])), { quiet: true });
 }
 
 function read() {

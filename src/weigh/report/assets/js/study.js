@@ -1,6 +1,7 @@
 // The head of a study: what it concludes (as `weigh study show` does), what is missing, and what its tiers gave the agent.
 
 import { h, notes, plural, table } from "./dom.js";
+import { unfiltered } from "./controls.js";
 import { coming, isComing } from "./live.js";
 import { block, payload } from "./payload.js";
 import { get, lens } from "./state.js";
@@ -11,7 +12,7 @@ export function concluded() {
   const made = block(study.conclusions, lens());
   if (!made) return isComing() ? [coming()] : null;
   if (!made.length) return null;
-  return [h("div", { id: "concluded" }, study.successes ? h("p", { className: "lead" }, study.successes) : null,
+  return [h("div", { id: "concluded" }, unfiltered("over the whole study"), study.successes ? h("p", { className: "lead" }, study.successes) : null,
     made.map((one) => h("p", { className: "lead" }, one.told)),
     study.missing ? h("p", { className: "lead bad", id: "lacking" }, study.missing) : null,
     h("p", { className: "soft" }, "Each model by itself, over all tasks that both sides have; A to B, as `weigh study show` has it. Below the same with intervals.")),
