@@ -31,7 +31,7 @@ SHOTS = [
     ("report-run", "demo", "view=run", 1180, 640, False),
     ("report-coverage", "study", "view=coverage", 1180, 440, False),
     ("report-matrix", "study", "view=compare&task=all", 1180, 560, False),
-    ("report-trace", "study", "view=trace", 1180, 760, True),
+    ("report-trace", "study", "view=trace&trial=9fc06ba14810", 1180, 760, True),
     ("report-tablet", "study", "view=overview&over=tier", 760, 760, False),
     ("report-phone", "demo", "view=compare", 375, 760, True),
 ]

@@ -147,7 +147,7 @@ def _trial(
 def _given(way: str) -> dict[str, Any]:
     texts = {"system.txt": f"Use mylib, {way}. {HOSTILE}", "mylib/SKILL.md": "Run `mylib run N`."}
     given = {"skills": {"mylib": way}, "texts": {name: len(text) for name, text in texts.items()}}
-    agent = {"name": "loop", "version": "1.0", "tools": ["bash", "nosuch"]}
+    agent = {"name": "loop", "version": "1.0", "tools": ["bash", "read"]}
     return {"artifacts": {f"given/{name}": text for name, text in texts.items()},
             "metadata": {"given": given, "agent": agent}}  # fmt: skip
 

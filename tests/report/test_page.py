@@ -333,7 +333,7 @@ def test_a_trace_begins_with_what_was_given_besides_the_question(opened: Opened,
     assert [row.inner_text() for row in page.query_selector_all("p.given")] == ["given: tier bare"]
     line = page.inner_text(".given summary")
     size = f"{len(f'Use mylib, loaded. {HOSTILE}')} B"
-    assert line == f"given: loop 1.0; tier skill; Skill mylib (loaded); 2 tools: bash, nosuch; system prompt {size}"
+    assert line == f"given: loop 1.0; tier skill; Skill mylib (loaded); 2 tools: bash, read; system prompt {size}"
     made = trials["large/skill"].trajectory
     assert made is not None
     told = given_text(all_given(made), arms["large/skill"].axes, steps=True)
