@@ -10,6 +10,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
+from weigh.analyze.exact_power import mcnemar_power
 from weigh.analyze.paired import compare_pairs
 
 
@@ -124,6 +125,26 @@ def test_few_real_valued_questions_cannot_tell_and_say_so() -> None:
     assert made.verdict == "unresolved" and made.p == 0.25 and "3 contested questions cannot reach" in made.reason
     assert made.mde80 is None
     assert compare_pairs([0.0] * 6, [0.5, 0.6, 0.7, 0.5, 0.6, 0.7]).verdict == "better"
+
+
+def test_no_smallest_difference_where_the_test_cannot_reach_alpha() -> None:
+    few = compare_pairs(*flips(47, 3, 1))
+    assert few.mde80 is None and few.se and "4 contested questions cannot reach" in few.reason
+    assert few.n_star is not None  # so many questions would do
+    # Five contested questions reach .0625 at best, six .031: at another alpha they do.
+    assert compare_pairs(*flips(47, 3, 2)).mde80 is None
+    assert compare_pairs(*flips(47, 3, 2), alpha=0.1).mde80 is not None
+    assert compare_pairs(*flips(47, 3, 3)).mde80 is not None
+    assert compare_pairs(*flips(47, 3, 1), method="t").mde80 is not None
+
+
+def test_the_smallest_difference_is_shown_nearly_four_times_in_five() -> None:
+    """As the docs say: the exact test shows it in 76 to 80 of 100 repetitions, the fewer the contested questions."""
+    for n, wins, losses, least in ((783, 180, 140, 0.78), (220, 20, 20, 0.77), (1000, 16, 10, 0.76)):
+        mde80 = compare_pairs(*flips(n, wins, losses)).mde80
+        contested = (wins + losses) / n
+        power = mcnemar_power(n, (contested + mde80) / 2, (contested - mde80) / 2)
+        assert least < power < 0.8, (n, power)
 
 
 def test_nothing_in_common() -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.pipeline.compare_kit import binary, put
 from weigh.analyze.paired import compare_pairs
 from weigh.pipeline.compare import Options, Report, compare
+from weigh.pipeline.compare_rows import cells, flat_rows
 from weigh.pipeline.conclusion import conclude
 from weigh.pipeline.sides import find_sides
 from weigh.records.arm import Arm
@@ -237,6 +238,21 @@ def test_a_metric_that_one_arm_lacks(store: Store) -> None:
         compare(store, ["old", "new"])
     with pytest.raises(DefinitionError, match="no metric 'acuracy'; did you mean 'accuracy'"):
         compare(store, ["old", "new"], Options(metric="acuracy"))
+
+
+def test_what_would_have_shown_is_said_where_the_test_could_have_shown_it(store: Store) -> None:
+    put(store, "old", {"t": binary(10, 60), "u": binary(3, 60)})
+    put(store, "new", {"t": binary(10, 60, start=6), "u": binary(3, 60, start=1)}, arm="other")
+    report = compare(store, ["old", "new"])[0]
+    t, u = (row.score for row in report.rows)
+    assert t is not None and u is not None and t.mde80 is not None
+    assert (t.wins, t.losses, u.wins, u.losses, u.mde80) == (6, 6, 1, 1, None)
+    assert (
+        f"On t and u the evidence cannot tell: what would have shown 4 times in 5, taken alone, is a difference of "
+        f"about {100 * t.mde80:.1f} points on t; on u too few questions are contested for any to show."
+    ) in conclude(report)
+    rows = {row["task"]: cells(row)["mde80"] for row in flat_rows(report)}
+    assert (rows["t"], rows["u"]) == (f"{100 * t.mde80:.1f}", None)
 
 
 def test_costs_are_ratios(store: Store) -> None:

@@ -22,7 +22,7 @@ from .mcnemar import mcnemar_exact
 from .paired import Comparison, compare_pairs
 from .rank import tiers
 from .tango import tango_interval
-from .verdict import Verdict
+from .verdict import Verdict, can_reach
 
 ONE_BY_ONE, FEW_CONTESTED = 5_000, 1_000
 """Scores that are not 0/1 over so few questions, or with so few contested, get the exact sign flip."""
@@ -220,7 +220,7 @@ def _all(
                 se=float(se[at]) if known else None,
                 low=lower, high=upper, p=chance, p_adjusted=None,
                 wins=int(wins[at]), losses=int(losses[at]), ties=size - int(wins[at]) - int(losses[at]),
-                mde80=_mde(float(se[at]), size, alpha) if known else None,
+                mde80=_mde(float(se[at]), int(s.up[at] + s.down[at]), alpha) if known else None,
                 approximate=_disagrees(lower, upper, chance, alpha),
                 method=("McNemar, exact" if binary else "paired t") if tested else "none",
                 verdict="unresolved",
@@ -229,8 +229,8 @@ def _all(
     return result
 
 
-def _mde(se: float, units: int, alpha: float) -> float | None:
-    return detectable(alpha) * se if se > 0 and (units > 60 or 2.0 ** (1 - units) <= alpha) else None
+def _mde(se: float, contested: int, alpha: float) -> float | None:
+    return detectable(alpha) * se if se > 0 and can_reach(contested, alpha) else None
 
 
 def _disagrees(low: float | None, high: float | None, p: float | None, alpha: float) -> bool:

@@ -23,7 +23,7 @@ from .exact_power import mcnemar_questions
 from .mcnemar import mcnemar_exact, sign_wald
 from .permutation import sign_flip
 from .tango import tango_interval
-from .verdict import Verdict, decide, settle
+from .verdict import Verdict, can_reach, decide, settle
 
 __all__ = ["METHODS", "Comparison", "Verdict", "compare_pairs"]
 
@@ -58,7 +58,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     lower_is_better: bool = False
     n_clusters: int | None = None
     mde80: float | None = None
-    """The smallest difference that this comparison would have shown with 80 % power: 2.8 x `se` at alpha .05."""
+    """About the smallest difference that this comparison, taken alone, would have shown with 80 % power: 2.8 x `se` at
+    alpha .05. It is the normal form, and no correction for further comparisons is in it. None where the test cannot
+    reach alpha with the contested questions there are."""
     n_star: float | None = None
     """Questions needed to show a difference as large as the one observed with 80 % power."""
     resolution: float | None = None
@@ -147,7 +149,9 @@ def compare_pairs(
     )  # fmt: skip
     if not single:
         reason += f"; {groups} clusters are the units" if groups != 1 else "; 1 cluster is the unit"
+    least = int(spread.units.size) if method in ("t", "sign-wald") else contested
     mde80, n_star = _reach(spread, difference, plain and resolution, ups, downs, n, alpha)
+    mde80 = mde80 if can_reach(least, alpha) else None
     n_star = n_star if resolution else None
     band = _bootstrap(spread, n, alpha, seed) if bootstrap and not plain else None
     disagrees = low is not None and high is not None and p is not None and (low > 0 or high < 0) != (p <= alpha)
@@ -270,7 +274,7 @@ def _reach(
     spread: _Spread, difference: float, plain: bool, ups: int, downs: int, n: int, alpha: float
 ) -> tuple[float | None, float | None]:
     """(MDE80, N*). None where no difference could be shown at all or the data have no variance."""
-    if not spread.se or 2.0 ** (1 - spread.units.size) > alpha:
+    if not spread.se or not can_reach(spread.units.size, alpha):
         return None, None
     mde80 = detectable(alpha) * spread.se
     if difference == 0:

@@ -20,7 +20,7 @@ from .distributions import detectable, t_two_sided
 from .equivalence import tost
 from .estimate import Estimate
 from .permutation import sign_flip
-from .verdict import Decision, Verdict, decide, settle, show_p
+from .verdict import Decision, Verdict, can_reach, decide, settle, show_p
 
 Aggregation = Literal["mean_of_tasks", "mean_of_suites", "weighted", "pooled", "none"]
 SCOPE = "questions like these, of these tasks"
@@ -212,7 +212,7 @@ def compare_suite(
     half = t_two_sided(1 - alpha, df) * se if se is not None else None
     shown = made.p is not None and made.p <= alpha
     n = sum(int(data[name][0].size) for name in weights)
-    mde80 = detectable(alpha) * se if se else None
+    smallest = detectable(alpha) * se if se else None
     return SuiteComparison(
         n=n,
         n_tasks=len(weights),
@@ -227,7 +227,7 @@ def compare_suite(
         p_tasks=p_tasks,
         reason_tasks=reason_tasks,
         approximate=half is not None and (abs(difference) > half) != shown,
-        mde80=mde80,
+        mde80=smallest if can_reach(made.contested, alpha) else None,
         verdict=verdict,
         reason=reason,
         scope=SCOPE,
@@ -240,7 +240,7 @@ def compare_suite(
         wins=downs if lower_is_better else ups,
         losses=ups if lower_is_better else downs,
         ties=n - ups - downs,
-        resolution=(difference / mde80) ** 2 if mde80 and difference else None,
+        resolution=(difference / smallest) ** 2 if smallest and difference else None,
     )
 
 

@@ -26,6 +26,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The smallest p that this many contested units can reach."""
 
 
+def can_reach(contested: int, alpha: float) -> bool:
+    """Whether an exact test over so many contested units can have a p of `alpha` at all: if all go one way."""
+    return contested > 60 or 2.0 ** (1 - contested) <= alpha
+
+
 def decide(
     units: Floats, difference: float, se: float | None, df: float, *, seed: int = 0, monte_carlo: bool = True
 ) -> Decision:

@@ -65,7 +65,7 @@ def _below(summaries: Sequence[Summary], rows: Sequence[dict[str, Any]]) -> list
     assumed = list(dict.fromkeys(r["mde80_assumption"] for r in rows if r["mde80"] is not None and not r["suite"]))
     if assumed:
         kinds = assumed[0] if len(assumed) == 1 else "; ".join(assumed[:2]) + (" ..." if len(assumed) > 2 else "")
-        lines.append(f"MDE80: the smallest difference that would show 4 times in 5 ({kinds})")
+        lines.append(f"MDE80: about the smallest difference that would show 4 times in 5, taken alone ({kinds})")
     lines += [
         f"{r['arm']} on {r['task']}: SE {plain(r['se_clustered'])} allows for {r['n_clusters']} clusters "
         f"(questions taken as independent: {plain(r['se'])})"

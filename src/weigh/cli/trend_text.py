@@ -148,7 +148,7 @@ def conclude(line: Line, report: TrendReport) -> str:
         text = f"One point only on {report.axis} ({line.points[0].label}): there is nothing to compare it with."
         if line.alone is not None and line.alone.value is not None:
             seen = amount(line.alone.value, line.metric).lstrip("+")
-            text += f" A second one would show (4 times in 5) a step of {seen} or more, {line.alone.assumption}."
+            text += f" A second one would show (4 times in 5) a step of about {seen} or more, {line.alone.assumption}."
         return text
     shown = [s for s in line.steps if s.verdict in ("better", "worse")]
     judged = [s for s in line.steps if s.verdict != "withheld" and s.comparison.n]
@@ -166,9 +166,11 @@ def conclude(line: Line, report: TrendReport) -> str:
     sentences.append(_overall(line))
     if line.smallest_visible is not None:
         seen = amount(line.smallest_visible, line.metric).lstrip("+")
-        sentences.append(f"This benchmark shows a step of {seen} or more 4 times in 5 (before correction).")
+        sentences.append(f"This benchmark shows a step of about {seen} or more 4 times in 5 (before correction).")
     elif all(s.comparison.se == 0 for s in judged):
         sentences.append("No question changed its score, so the smallest step it could have shown cannot be measured.")
+    else:
+        sentences.append("Too few questions changed their score from one point to the next for any step to show.")
     return " ".join(s for s in sentences if s)
 
 

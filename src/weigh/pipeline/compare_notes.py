@@ -98,7 +98,7 @@ def _tests(report: Report, rows: Sequence[dict[str, Any]]) -> str:
         if counted > 1 and kind in CORRECTIONS:
             text += f". p {CORRECTIONS[kind]}: corrected for {counted} {word}"
     if any(r["mde80"] is not None for r in rows):
-        text += ". MDE80: the smallest difference that would have shown 4 times in 5"
+        text += ". MDE80: about the smallest difference that would have shown 4 times in 5, taken alone"
     if any(r["q"] is not None for r in rows):
         text += ". q: questions there were / questions needed to show a difference like the one seen"
     return text

@@ -82,14 +82,16 @@ def _plain_margin(margin: float | None, metric: MetricInfo) -> str:
 
 def _reach(found: Sequence[TaskRow]) -> str:
     known = [row for row in found if row.score is not None and row.score.mde80 is not None]
+    few = [r.task for r in found if r.score is not None and r.score.mde80 is None and r.score.wins + r.score.losses]
     if not known:
-        return ""
+        return ": too few questions are contested for any difference to show" if len(few) == len(found) else ""
     reaches = [
         amount(row.score.mde80, row.metric).lstrip("+") + (f" on {row.task}" if len(found) > 1 else "")
         for row in known
         if row.score is not None and row.score.mde80 is not None
     ]
-    return f": what would have shown 4 times in 5 is a difference of {_names(reaches)}"
+    text = f": what would have shown 4 times in 5, taken alone, is a difference of about {_names(reaches)}"
+    return text + (f"; on {_names(few)} too few questions are contested for any to show" if few else "")
 
 
 def _suite(suite: SuiteRow) -> str:

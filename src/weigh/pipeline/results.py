@@ -15,6 +15,7 @@ import numpy as np
 
 from weigh.analyze.estimate import Estimate, Mde, estimate, estimate_epochs, mde, mde_unpaired_assumption
 from weigh.analyze.suite import Branch, Leaf, score_suite
+from weigh.analyze.verdict import can_reach
 from weigh.pipeline.latest import current
 from weigh.pipeline.questions import NONE, Errors, Questions, questions
 from weigh.records.errors import DefinitionError
@@ -35,7 +36,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         metric: Its name.
         primary: Whether it is the task's first metric, the one that tables show unless asked for more.
         estimate: n questions, mean, standard error and interval; None when there is none (`missing` says why).
-        mde80: The smallest difference that a comparison of two such arms shows four times in five, and what that
+        mde80: About the smallest difference that a comparison of two such arms shows four times in five, and what that
             assumes.
         epochs: Epochs a question has (the most common number).
         trials: How many trials there are.
@@ -210,8 +211,10 @@ def _with_mde(row: Row, paired: Mapping[tuple[str, str], Sequence[Questions]], l
         return row
     difference = arms[1].values[second] - arms[0].values[first]
     spread = float(difference.std(ddof=1) / np.sqrt(difference.size))
+    reaches = can_reach(int(np.count_nonzero(difference)), _alpha(level))
     measured = Mde(
-        value=mde(spread, _alpha(level)), assumption=f"measured on {difference.size} paired questions of the two arms"
+        value=mde(spread, _alpha(level)) if reaches else None,
+        assumption=f"measured on {difference.size} paired questions of the two arms",
     )
     return msgspec.structs.replace(row, mde80=measured)
 

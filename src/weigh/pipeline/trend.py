@@ -98,7 +98,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
         series: Values of the axes that make lines, by name; empty where there is one line.
         steps: Between neighbours; one fewer than points.
         overall: Last against first; not part of the correction.
-        smallest_visible: The median over steps of the change that one step would show with 80 % power.
+        smallest_visible: The median over the steps' MDE80, where there is one.
         alone: With one point: what a comparison with a second one could show, and under which assumption.
     """
 

@@ -164,7 +164,7 @@ function forest(rows) {
   return h("figure", { style: { margin: "0" } },
     later(place(), "forest", { rows: marks }, { null: ratio ? 1 : 0, label_expr: ratio ? "format(datum.value, '~g')" : points ? POINTS : SIGNED, x_title: title, legend: verdictLegend(marks),
       description: "Differences with intervals, task by task; the table below has the numbers" }),
-    marks.some((m) => m.band_low !== null) ? h("figcaption", { className: "soft" }, "Grey band: differences too small to show 4 times in 5 with this many questions (MDE80).") : null);
+    marks.some((m) => m.band_low !== null) ? h("figcaption", { className: "soft" }, "Grey band: differences too small to show 4 times in 5, taken alone, with this many questions (MDE80).") : null);
 }
 
 function pairTable(rows) {
@@ -185,7 +185,7 @@ function pairTable(rows) {
     { title: "p", number: true, cell: cell("p") },
     { title: "p Holm", number: true, cell: cell("p_corrected") },
     { title: "won / lost / tied", number: true, cell: cell("wins") },
-    { title: "MDE80", number: true, cell: cell("mde80"), about: "the smallest difference that would have shown 4 times in 5" },
+    { title: "MDE80", number: true, cell: cell("mde80"), about: "about the smallest difference that would have shown 4 times in 5, taken alone; none where too few questions are contested" },
     { title: "q", number: true, cell: cell("q"), about: "questions there were / questions needed to show a difference like the one seen" },
     { title: "B is", cell: (r) => h("span", { className: r.verdict, title: r.reason }, r.verdict) },
   ], rows, { rowClass: (r) => (r.kind === "given" || r.kind === "group" ? "sub" : r.kind === "suite" || r.kind === "total" ? "total" : null), caption: "The paired comparison" });

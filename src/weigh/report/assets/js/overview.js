@@ -166,7 +166,7 @@ function resultTable(results) {
     { title: "score ± SE", number: true, cell: (r) => h("span", { "data-number": `${r.task}|${data.arms[r.arm].id}|${r.metric}` }, r.shown.score || "-") },
     { title: `${100 * get("level")} % interval`, number: true, cell: (r) => r.shown.interval },
     // A smallest difference belongs to two arms: with several, Compare has it pair by pair.
-    shown.length === 1 ? { title: "MDE80", number: true, cell: (r) => r.shown.mde80, about: "the smallest difference to another such arm that would show 4 times in 5" } : null,
+    shown.length === 1 ? { title: "MDE80", number: true, cell: (r) => r.shown.mde80, about: "about the smallest difference to another such arm that would show 4 times in 5, taken alone" } : null,
     { title: "failed", number: true, cell: (r) => r.suite ? null : Object.keys(r.failed).length ? h("span", { className: "bad" }, to(kinds(r.failed), { arm: r.arm, task: r.task, show: "failed" })) : "0" },
     { title: "no answer", number: true, cell: (r) => countsOf(r.outcomes, { arm: r.arm, task: r.task }) },
     { title: "tokens", number: true, cell: (r) => r.suite || r.tokens === null ? null : r.tokens.toLocaleString("en") },
