@@ -169,6 +169,8 @@ def test_an_agent_that_fails_or_cannot_be_read_is_a_failure_with_its_output_kept
     assert broken.error is not None and (broken.error.kind, broken.error.code) == ("agent", "exit_1")
     assert "Unknown option: --no-such-flag" in broken.error.message
     assert not chatty.scores and not broken.scores
+    for failed in (chatty, broken, silent):
+        assert failed.attempts and all(a.error is not None for a in failed.attempts)
 
 
 def test_an_agent_that_reports_something_else_than_the_gateway_counted_is_found(

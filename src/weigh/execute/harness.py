@@ -269,7 +269,9 @@ class Executor:
             usage, attempts = calls.usage, tuple(calls.attempts)
         else:
             usage = trajectory.usage if trajectory.usage.calls else calls.usage
-            attempts = (*calls.attempts, Attempt(started=calls.started, seconds=seconds))
+            attempts = tuple(calls.attempts)
+            if error is None or not attempts or attempts[-1].error != error:  # else the last one failed, partly done
+                attempts = (*attempts, Attempt(started=calls.started, seconds=seconds))
         return Trial(
             id=trial_id(),
             run=self.run,

@@ -63,6 +63,8 @@ class ContainerSandbox:
         self._disk = DiskWatch(self._folder, size=self.spec.disk_mb << 20, files=self.spec.files)
         work = self._folder / "work"
         work.mkdir()
+        if self._shows_root():
+            (self._folder / "root").mkdir(mode=0o755)
         if os.getuid() == 0:
             os.chown(work, _USER, _USER)
         try:
@@ -217,6 +219,8 @@ class ContainerSandbox:
         ]  # fmt: skip
         if spec.network == "gateway":
             found += ["-v", f"{spec.gateway_socket}:/run/weigh/gateway.sock"]
+        if self._shows_root():
+            found += ["-v", f"{folder / 'root'}:/root"]
         for path in spec.readonly:
             found += ["-v", f"{path}:{path}:ro"]
         if spec.path:
@@ -229,6 +233,10 @@ class ContainerSandbox:
         if spec.cpu_seconds is not None:
             found += ["--ulimit", f"cpu={spec.cpu_seconds}"]
         return [*found, "--entrypoint", "/bin/sh", spec.image, "-c", "echo ready; exec cat > /dev/null"]
+
+    def _shows_root(self) -> bool:
+        """Whether something of root's own home is shown, which images close to others."""
+        return any(Path(path).is_relative_to("/root") for path in self.spec.readonly)
 
     def _open_folder(self) -> Path:
         if self._folder is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ PARTING = 1.0
 """Seconds a program has to end by itself once no call of its is answered any more; it then writes its session."""
 KEPT = 32_000_000
 """Bytes of the event stream, and of the session, that are kept."""
+_ERROR = re.compile(r"\s*(Uncaught )?[\w.]*(Error|Exception)\b")
 
 _READ_SESSION = """
 import fnmatch, json, os, sys
@@ -219,7 +221,7 @@ class AgentTrial:
         detail = stderr[-4000:] or None
         if self.session.last_error is not None:
             raise Failure(self.session.last_error)
-        told = reader.error or (stderr.splitlines()[-1] if stderr else "")
+        told = reader.error or gist(stderr)
         if ended.exit_code != 0 and not reader.answer:
             message = f"{name} ended with exit code {ended.exit_code}" + (f": {told[:300]}" if told else "")
             raise Failure(Error(kind="agent", code=f"exit_{ended.exit_code}", message=message, detail=detail))
@@ -231,6 +233,13 @@ class AgentTrial:
         if not reader.events:
             message = f"{name} ended without saying anything" + (f": {told[:300]}" if told else "")
             raise Failure(Error(kind="agent", code="silent", message=message, detail=detail))
+
+
+def gist(stderr: str) -> str:
+    """The line that says what went wrong: the last that names an error (Node writes more after it), or the last."""
+    lines = stderr.splitlines()
+    named = [line for line in lines if _ERROR.match(line)]
+    return (named or lines or [""])[-1].strip()
 
 
 def _python(sandbox: Sandbox) -> str:
