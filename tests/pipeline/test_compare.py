@@ -12,6 +12,7 @@ import pytest
 from tests.pipeline.compare_kit import binary, put
 from weigh.analyze.paired import compare_pairs
 from weigh.pipeline.compare import Options, Report, compare
+from weigh.pipeline.compare_notes import notes
 from weigh.pipeline.compare_rows import cells, flat_rows
 from weigh.pipeline.conclusion import conclude
 from weigh.pipeline.sides import find_sides
@@ -266,6 +267,26 @@ def test_costs_are_ratios(store: Store) -> None:
     assert "2.00 times the tokens" in conclude(report)
     with pytest.raises(DefinitionError, match="--margin is a difference of scores"):
         compare(store, ["old", "new"], Options(metric="tokens", margin=0.01))
+
+
+def test_a_cost_is_told_by_the_number_that_supports_the_verdict(store: Store) -> None:
+    """Most questions got a little cheaper and two ran away: ranks say cheaper, the ratio and the means say dearer."""
+    names = [f"q{i}" for i in range(21)]
+    put(store, "old", {"t": binary(1, 21)}, tokens=dict.fromkeys(names, 10))
+    put(store, "new", {"t": binary(1, 21)}, arm="other", tokens={q: 300 if i < 2 else 8 for i, q in enumerate(names)})
+    report = compare(store, ["old", "new"], Options(metric="new"))[0]
+    row = report.rows[0]
+    assert row.cost is not None and row.cost.ratio is not None and row.cost.ratio > 1
+    assert (row.verdict, row.cost.approximate, row.cost.shift) == ("better", True, -2)
+    assert "B is cheaper than A on t (typically -2 tokens, though its mean is higher)." in conclude(report)
+    flat = flat_rows(report)
+    assert str(cells(flat[0])["ratio_interval"]).startswith("~")
+    assert any(line.startswith("~: the interval of B / A disagrees") for line in notes(report, flat))
+    # Where the ratio agrees it stays, and nothing is marked.
+    put(store, "newer", {"t": binary(1, 21)}, arm="third", tokens=dict.fromkeys(names, 8))
+    agreed = compare(store, ["old", "newer"], Options(metric="new"))[0]
+    assert "B is cheaper than A on t (0.80 times the new tokens)." in conclude(agreed)
+    assert not any(line.startswith("~") for line in notes(agreed, flat_rows(agreed)))
 
 
 def test_seconds_of_different_hosts_get_no_verdict(store: Store) -> None:

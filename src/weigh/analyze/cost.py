@@ -52,6 +52,8 @@ class CostComparison(msgspec.Struct, frozen=True, kw_only=True):
     alpha: float = 0.05
     p_adjusted: float | None = None
     """After correction for a family of comparisons; None when none was made."""
+    approximate: bool = False
+    """The interval of the ratio and the test disagree about "as much": believe the test, and with it the shift."""
 
 
 def compare_costs(
@@ -102,6 +104,7 @@ def compare_costs(
         verdict=verdict,
         reason=reason,
         alpha=alpha,
+        approximate=low is not None and high is not None and (low > 1 or high < 1) != (p <= alpha),
     )
 
 

@@ -106,7 +106,8 @@ def _pair(found: dict[tuple[str, str], dict[str, Any]], row: str, column: str, s
     if value is None:
         return None
     if cost:
-        return f"{1 / value if flipped else value:.2f}{mark}"
+        rough = "~" if one["approximate"] and mark == "*" else ""
+        return f"{rough}{1 / value if flipped else value:.2f}{mark}"
     return f"{shape(0.0 - value if flipped else value)}{mark}"
 
 
@@ -129,6 +130,11 @@ def _legend(report: MatrixReport) -> list[str]:
         f"correction for {pairs} pairs; ? no verdict. Arms of one tier are not separated from the tier's first. "
         "A suite's pairs are corrected among themselves.",
     ]
+    costs = [pair for row in report.rows if row.costs for pair in row.costs.pairs.values()]
+    if any(pair.approximate and pair.verdict in ("better", "worse") for pair in costs):
+        lines.append(
+            "~: the interval of the ratio disagrees with the test (Wilcoxon's ranks) about 1; * follows the test."
+        )
     if report.shared:
         lines.append("Only questions that all arms have are counted.")
     return [textwrap.fill(line, WIDTH) for line in lines]

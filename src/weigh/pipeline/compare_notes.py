@@ -71,6 +71,12 @@ def _how(report: Report, rows: Sequence[dict[str, Any]]) -> list[str]:
         if r.cost is not None
     ]
     rough = [r for r in rows if r["approximate"]]
+    if any(r["ratio"] is not None for r in rough):
+        lines.append(
+            "~: the interval of B / A disagrees with the test about 1; the verdict follows the test, and the shift is "
+            "the number that belongs to it"
+        )
+    rough = [r for r in rough if r["ratio"] is None]
     if rough:
         alpha = report.options.alpha
         lost = any((r["p"] or 0.0) <= alpha < (r["p_corrected"] or 0.0) for r in rough)

@@ -165,7 +165,9 @@ def cells(row: dict[str, Any]) -> dict[str, Any]:
         "difference": _shown(row["difference"], two),
         "interval": span(row["low"], row["high"], two, "~" if row["approximate"] else ""),
         "ratio": _shown(row["ratio"], lambda v: f"{v:.3f}"),
-        "ratio_interval": span(row["ratio_low"], row["ratio_high"], lambda v: f"{v:.3f}"),
+        "ratio_interval": span(
+            row["ratio_low"], row["ratio_high"], lambda v: f"{v:.3f}", "~" if row["approximate"] else ""
+        ),
         "shift": _shown(row["shift"], signed),
         "shift_interval": span(row["shift_low"], row["shift_high"], signed),
         "p": _shown(row["p"], show_p),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from weigh.analyze.cost import CostComparison
 from weigh.analyze.verdict import show_p
 from weigh.pipeline.compare import Report, SuiteRow, TaskRow
 from weigh.records.run import MetricInfo
@@ -69,11 +70,31 @@ def _tasks(rows: Sequence[TaskRow], verdict: str) -> str:
 
 def _size(row: TaskRow) -> str:
     if row.cost is not None:
-        if row.cost.ratio is not None:
-            return f"{row.cost.ratio:.2f} times the {row.metric.name}"
-        return f"{row.cost.shift:+.4g} {row.metric.unit or ''}".rstrip() if row.cost.shift is not None else "-"
+        return _cost_size(row.cost, row.metric, row.verdict == "better")
     made = row.score
     return amount(made.difference, row.metric) if made is not None and made.difference is not None else "-"
+
+
+def _cost_size(made: CostComparison, metric: MetricInfo, cheaper: bool) -> str:
+    """The number that supports a verdict about a cost: the ratio where it agrees with the test that decided, else the
+    shift, which is the test's own; and a word where the means in the table point the other way."""
+    if made.ratio is not None and not made.approximate and (made.ratio < 1) == cheaper:
+        told = f"{made.ratio:.2f}"
+        told = f"{told if told != '1.00' else f'{made.ratio:.4f}'} times the {_called(metric)}"
+    elif made.shift and (made.shift < 0) == cheaper:
+        told = f"typically {made.shift:+.4g} {metric.unit or ''}".rstrip()
+    else:
+        told = "by the ranks of the differences"
+    apart = (made.mean_b or 0.0) - (made.mean_a or 0.0)
+    if apart and (apart < 0) != cheaper:
+        told += f", though its mean is {'higher' if cheaper else 'lower'}"
+    return told
+
+
+def _called(metric: MetricInfo) -> str:
+    """A cost's name in a sentence: `new` are new tokens."""
+    kind = f" {metric.unit}" if metric.name in ("new", "cached", "generated") else ""
+    return metric.name.replace("_", " ") + kind
 
 
 def _plain_margin(margin: float | None, metric: MetricInfo) -> str:

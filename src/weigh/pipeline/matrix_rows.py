@@ -24,7 +24,8 @@ def matrix_rows(report: MatrixReport) -> list[dict[str, Any]]:
                 "a": one.a, "b": one.b, "n": one.n, "mean_a": one.mean_a, "mean_b": one.mean_b,
                 "difference": one.difference, "low": one.low, "high": one.high, "ratio": None, "p": one.p,
                 "p_corrected": one.p_adjusted, "method": one.method, "wins": one.wins, "losses": one.losses,
-                "ties": one.ties, "mde80": one.mde80, "verdict": verdict, "reason": withheld,
+                "ties": one.ties, "mde80": one.mde80, "approximate": one.approximate,
+                "verdict": verdict, "reason": withheld,
             })  # fmt: skip
         for name, cost in row.costs.pairs.items() if row.costs else ():
             b, _, a = name.partition(" against ")
@@ -33,6 +34,7 @@ def matrix_rows(report: MatrixReport) -> list[dict[str, Any]]:
                 "a": a, "b": b, "n": cost.n, "mean_a": cost.mean_a, "mean_b": cost.mean_b, "difference": cost.shift,
                 "low": cost.shift_low, "high": cost.shift_high, "ratio": cost.ratio, "p": cost.p,
                 "p_corrected": cost.p_adjusted, "method": cost.method, "wins": None, "losses": None, "ties": None,
-                "mde80": None, "verdict": "withheld" if withheld else cost.verdict, "reason": withheld or cost.reason,
+                "mde80": None, "approximate": cost.approximate,
+                "verdict": "withheld" if withheld else cost.verdict, "reason": withheld or cost.reason,
             })  # fmt: skip
     return rows

@@ -245,14 +245,15 @@ def _best(made: Any) -> list[str]:
 
 def _matrix_pair(pair: Mapping[str, Any], at: Mapping[str, int], one: Any, two: Any) -> dict[str, Any]:
     shape = two if pair["ratio"] is None else signed
+    rough = "~" if pair["approximate"] else ""
     shown = {
         "n": str(pair["n"]),
         "a": None if pair["mean_a"] is None else one(pair["mean_a"]),
         "b": None if pair["mean_b"] is None else one(pair["mean_b"]),
         "difference": None if pair["difference"] is None else shape(pair["difference"]),
         "flipped": None if pair["difference"] is None else shape(0.0 - pair["difference"]),
-        "interval": span(pair["low"], pair["high"], shape),
-        "ratio": None if pair["ratio"] is None else f"{pair['ratio']:.3f}",
+        "interval": span(pair["low"], pair["high"], shape, rough if pair["ratio"] is None else ""),
+        "ratio": None if pair["ratio"] is None else f"{rough}{pair['ratio']:.3f}",
         "p": None if pair["p"] is None else show_p(pair["p"]),
         "p_corrected": None if pair["p_corrected"] is None else show_p(pair["p_corrected"]),
         "wins": None if pair["wins"] is None else f"{pair['wins']} / {pair['losses']} / {pair['ties']}",

@@ -107,4 +107,7 @@ def _tokens(one: ModelVerdict) -> str | None:
     if row.cost is None or row.cost.ratio is None:
         return None
     word = {"better": "fewer", "worse": "more"}.get(row.verdict, "cannot tell")
+    if word != "cannot tell" and row.cost.approximate:
+        # The ratio does not support what the test found; the shift is the number that belongs to the test.
+        return f"{row.cost.shift:+.0f}, {word}" if row.cost.shift else word
     return f"x {row.cost.ratio:.2f}, {word}"
