@@ -353,7 +353,7 @@ def test_a_trace_begins_with_what_was_given_besides_the_question(opened: Opened,
 def test_coverage_says_what_is_missing_and_why(opened: Opened) -> None:
     page = opened.go(view="coverage")
     text = page.inner_text("#missing")
-    assert "1 failed: 1 provider" in text and "part of more, and not in this run" in text
+    assert "3 failed (provider)" in text and "part of more, and not in this run" in text
     assert "285 of 288 planned trials are done, 3 failed" in page.inner_text(".lead")
 
 

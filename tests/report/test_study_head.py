@@ -64,9 +64,15 @@ def test_a_study_begins_with_what_it_concludes(opened: Opened, store: Store) -> 
     shown = rows(page, "Verdicts on tier skill against bare")
     assert [row[0] for row in shown] == ["small", "large"]
     for row, one in zip(shown, contrast.models, strict=True):
-        line = next(line for line in text.split("tier skill against bare")[1].splitlines() if line.startswith(row[0]))
+        line = next(
+            line for line in text.split("tier skill against bare")[1].splitlines() if line.startswith(f"{row[0]} ")
+        )
         assert all(cell in line for cell in row if cell != "-"), (row, line)
-        assert f"helps {one.model} (" in told if one.verdict == "helps" else f"cannot tell for {one.model}" in told
+        assert (
+            f"helps {one.model} on tasks like these (" in told
+            if one.verdict == "helps"
+            else f"cannot tell for {one.model}" in told
+        )
     assert "3 failed" in told and page.is_visible("#tiers") and "usual meanings" in page.inner_text("#tiers")
 
 
@@ -74,7 +80,7 @@ def test_what_a_study_compares_and_its_tiers_are_those_it_recorded(tmp_path: Pat
     store = Store(tmp_path / "store")
     partly(store)
     value, [made] = head(build_payload(store))
-    assert made["told"].startswith("tier bare against skill: ") and "m (100.0 to 0.0 %" in made["told"]
+    assert made["told"].startswith("tier bare against skill: ") and "m (from 100.0 % to 0.0 %" in made["told"]
     assert [t["recorded"] for t in value["study"]["tiers"]] == [True, False, True]
     assert [t["ways"] for t in value["study"]["tiers"]] == [{}, {}, {"mylib": {"offered": ["m/skill"]}}]
     assert value["study"]["successes"].startswith("Only m/skill (find 2 of 2) ever solved a task")
@@ -124,8 +130,8 @@ def test_why_trials_are_missing_is_told_by_what_was_asked(tmp_path: Path) -> Non
     value = msgspec.json.decode(build_payload(store).index)
     assert [entry["why"] for entry in value["coverage"]] == [
         "1 missing: not reached before it ended",
-        "3 missing: no execution asked for them (`-t` and `--only` choose a part)",
-        "1 missing: no execution asked for them (`-t` and `--only` choose a part)",
+        "3 missing: no execution asked for them (-t and --only choose a part)",
+        "1 missing: no execution asked for them (-t and --only choose a part)",
     ]
 
 

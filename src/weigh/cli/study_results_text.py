@@ -12,7 +12,7 @@ from weigh.cli.table import Column, Format, render
 from weigh.cli.terminal import count
 from weigh.pipeline.compare_rows import percent, span
 from weigh.pipeline.study_results import ArmResult, Contrast, StudyResults
-from weigh.pipeline.study_rows import interaction_told, verdict_row
+from weigh.pipeline.study_rows import contrast_told, interaction_told, verdict_row, within_rows
 
 AXES = ("model", "agent", "revision", "tier")
 WIDTH = 118
@@ -105,7 +105,7 @@ def _ever(made: StudyResults, marker: str) -> bool:
 
 def _contrast(contrast: Contrast, format: Format) -> list[str]:
     """What was compared: a line for each model, and whether the models differ."""
-    head = f"{contrast.axis} {contrast.b} against {contrast.a}"
+    head = textwrap.fill(contrast_told(contrast), WIDTH, subsequent_indent="  ")
     rows = [verdict_row(verdict) for verdict in contrast.models]
     columns = [
         Column("model", "model"),
@@ -120,6 +120,10 @@ def _contrast(contrast: Contrast, format: Format) -> list[str]:
     ]
     kept = [c for c in columns if c.key in ("model", "verdict") or any(row[c.key] is not None for row in rows)]
     lines = [f"{head}", render(kept, rows, format)] if rows else [head]
+    within = [row for verdict in contrast.models for row in within_rows(verdict)]
+    if within:
+        split = [columns[0], Column("axis", "within"), Column("value", ""), *columns[1:-1]]
+        lines += ["", render([c for c in split if any(row[c.key] is not None for row in within)], within, format)]
     differ = interaction_told(contrast)
     if differ is not None:
         lines.append(textwrap.fill(differ, WIDTH, subsequent_indent="  "))

@@ -71,17 +71,16 @@ def coverage_rows(store: Store, data: CachedDataset, source: Source) -> list[dic
             expected = _expected(invocations, join_spec(task.name, task.variant), task.num_instances, n, epochs)
             done = entry["ok"] + sum(entry["outcomes"].values())
             there = done + sum(entry["failed"].values())
+            spec = join_spec(task.name, task.variant)
+            missing = max(expected, there) - there
+            reason = _reason(invocations, spec, member.arm.id) if missing else None
             rows.append({
-                "arm": place, "task": join_spec(task.name, task.variant), "expected": max(expected, there),
-                "done": done, **entry,
-                "why": _why(
-                    invocations, join_spec(task.name, task.variant), member.arm.id, max(expected, there) - there,
-                    entry["failed"],
-                ),
+                "arm": place, "task": spec, "expected": max(expected, there), "done": done, **entry,
+                "missing": missing, "reason": reason, "why": _why(missing, reason, entry["failed"]),
             })  # fmt: skip
         rows += [
-            {"arm": place, "task": spec, "expected": 0, "done": 0, "ok": 0, "failed": {}, "outcomes": {},
-             "why": f"part of {suite}, and not in this run: left out when it was planned"}
+            {"arm": place, "task": spec, "expected": 0, "done": 0, "ok": 0, "failed": {}, "outcomes": {}, "missing": 0,
+             "reason": None, "why": f"part of {suite}, and not in this run: left out when it was planned"}
             for spec, suite in _absent(run).items()
         ]  # fmt: skip
     return rows
@@ -106,10 +105,10 @@ def _expected(invocations: Sequence[Invocation], spec: str, instances: int | Non
     return largest
 
 
-def _why(invocations: Sequence[Invocation], spec: str, arm: str, missing: int, failed: Mapping[str, int]) -> str | None:
+def _why(missing: int, reason: str | None, failed: Mapping[str, int]) -> str | None:
     parts = []
     if missing:
-        parts.append(f"{missing} missing: {_reason(invocations, spec, arm)}")
+        parts.append(f"{missing} missing: {reason}")
     if failed:
         parts.append(f"{sum(failed.values())} failed: " + ", ".join(f"{n} {kind}" for kind, n in failed.items()))
     return "; ".join(parts) or None
@@ -121,7 +120,7 @@ def _reason(invocations: Sequence[Invocation], spec: str, arm: str) -> str:
     # An execution names the models of the arms that it was to run, and counts the trials of each of its tasks.
     asked = [i for i in planned if spec in i.plan["cells"] and arm in i.provenance["models"]]
     if planned and not asked:
-        return "no execution asked for them (`-t` and `--only` choose a part)"
+        return "no execution asked for them (-t and --only choose a part)"
     last = (asked or invocations)[-1] if invocations else None
     stopped = last.summary.get("stopped") if last else None
     if stopped:
@@ -132,7 +131,8 @@ def _reason(invocations: Sequence[Invocation], spec: str, arm: str) -> str:
         return "these were not asked for, or not reached"
     most = max(int(i.plan["cells"][spec]) for i in asked)
     whole = max((int(i.plan["cells"].get(spec, 0)) for i in planned), default=0)
-    return f"{most} of {whole} were asked for (`-k`, `-n`)" if most < whole else "not reached before it ended"
+    few = "of these tasks and arms only {} of {} trials each were asked for (-k sets how often, -n how many questions)"
+    return few.format(most, whole) if most < whole else "not reached before it ended"
 
 
 def task_rows(source: Source) -> list[dict[str, Any]]:

@@ -14,8 +14,9 @@ from weigh.pipeline.compare import Options
 from weigh.pipeline.payload_given import skill_ways
 from weigh.pipeline.payload_grid import Blocks, Grid
 from weigh.pipeline.report_source import CachedDataset, Source
+from weigh.pipeline.study_changes import recorded_study
 from weigh.pipeline.study_results import study_contrasts
-from weigh.pipeline.study_rows import contrast_told, interaction_told, verdict_row
+from weigh.pipeline.study_rows import contrast_told, interaction_told, verdict_row, within_rows
 from weigh.records.run import Run
 from weigh.store.layout import Store
 from weigh.study.tiers import BUILT_IN
@@ -39,7 +40,7 @@ def study_block(
     axes = {name for member in source.members for name in member.arm.axes}
     if "study" not in run.tags and "tier" not in axes:
         return None
-    about = _about(store, run)
+    about = recorded_study(store, run)
     compared = [msgspec.convert(one, StudyCompare) for one in about.get("compare", ())]
     return {
         "conclusions": _conclusions(store, data, source, run, compared, blocks, grid),
@@ -48,12 +49,6 @@ def study_block(
         "tiers": _tiers(source, about, skills),
         "about": about or None,
     }
-
-
-def _about(store: Store, run: Run) -> dict[str, Any]:
-    """What the newest execution said of the study; empty for runs of before it was kept."""
-    found = [i.plan["study"] for i in store.open(run.id).invocations() if "study" in i.plan]
-    return dict(found[-1]) if found else {}
 
 
 def _conclusions(
@@ -68,7 +63,8 @@ def _conclusions(
             options = Options(alpha=same.alpha, errors=same.errors, bootstrap=False)
             made = [
                 {"axis": c.axis, "a": c.a, "b": c.b, "told": contrast_told(c), "note": c.note,
-                 "rows": [verdict_row(one) for one in c.models], "differ": interaction_told(c)}
+                 "rows": [verdict_row(one) for one in c.models], "differ": interaction_told(c),
+                 "within": [row for one in c.models for row in within_rows(one)]}
                 for c in study_contrasts(store, data, run, arms, compared, options)
             ]  # fmt: skip
             found[same.key] = blocks.add(made)

@@ -156,7 +156,7 @@ async def plan_study(study: Study, changes: StudyChanges | None = None) -> Study
     settings = _settings(given, harnesses)
     request = _request(study, profile, settings, names, changes)
     if not changes.dry_run:  # what a run remembers; it reads every Skill's text, which who only looks has no use for
-        about = study_about(study, profile, [(pair.tier, space) for pair, space in given])
+        about = study_about(study, profile, [(pair.revision.name, pair.tier, space) for pair, space in given])
         request = msgspec.structs.replace(request, study=about)
     return StudyPlan(
         study=study,

@@ -3,7 +3,7 @@ results; nothing is planned or compared by it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,11 @@ OWN = ("base", "file", "store")
 """Fields of a study that say where it lies on this machine."""
 
 
-def study_about(study: Study, profile: Profile, given: Sequence[tuple[str, Workspace]]) -> dict[str, Any]:
+def study_about(study: Study, profile: Profile, given: Sequence[tuple[str, str, Workspace]]) -> dict[str, Any]:
     """The study as plain values, secrets replaced.
 
     Args:
-        given: The tiers of each revision, and what a trial of it starts with.
+        given: Each revision with each of its tiers, and what a trial of the two starts with.
     """
     config = {key: value for key, value in msgspec.to_builtins(study).items() if key not in OWN}
     known = profile.tiers()
@@ -35,20 +35,21 @@ def study_about(study: Study, profile: Profile, given: Sequence[tuple[str, Works
         "profile": {"name": profile.name, "description": profile.declared.description},
         "compare": [msgspec.to_builtins(one) for one in study.compare],
         "tiers": [
-            _tier(name, known[name].description, [space for tier, space in given if tier == name])
+            _tier(name, known[name].description, {rev: space for rev, tier, space in given if tier == name})
             for name in study.tiers
         ],
     }
 
 
-def _tier(name: str, description: str, spaces: Sequence[Workspace]) -> dict[str, Any]:
-    """A tier as its first revision has it; `varies` where the content is another one for others."""
+def _tier(name: str, description: str, spaces: Mapping[str, Workspace]) -> dict[str, Any]:
+    """A tier as its first revision has it; where the content is another one for others it `varies`, and `revisions`
+    holds that of each."""
     made: dict[str, Any] = {"name": name, "description": description}
-    told = [_content(space) for space in spaces]
-    if told:
-        made |= told[0]
-        if any(one != told[0] for one in told):
-            made["varies"] = True
+    told = {revision: _content(space) for revision, space in spaces.items()}
+    first = next(iter(told.values()), {})
+    made |= first
+    if any(one != first for one in told.values()):
+        made |= {"varies": True, "revisions": [{"revision": revision, **one} for revision, one in told.items()]}
     return made
 
 

@@ -5,7 +5,8 @@ The numbers are those of `weigh results` and `weigh compare`; here they are gath
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -18,14 +19,17 @@ from weigh.pipeline.compare import Options, Report, compare_sides
 from weigh.pipeline.interaction import InteractionReport, compare_along
 from weigh.pipeline.latest import current
 from weigh.pipeline.questions import questions
+from weigh.pipeline.report_source import CachedDataset
 from weigh.pipeline.sides import Member, Side
+from weigh.pipeline.study_changes import change_together, recorded_study
+from weigh.pipeline.study_within import Within, within_axes
 from weigh.records.arm import Arm, Axis
 from weigh.records.errors import DefinitionError
 from weigh.records.marker import MarkerSpec
 from weigh.records.run import Run
 from weigh.records.trial import FAILURES, OK
 from weigh.store.columns import MEASURES
-from weigh.store.dataset import Dataset, open_dataset
+from weigh.store.dataset import Dataset
 from weigh.store.layout import Store
 
 TAKEN = tuple(
@@ -64,18 +68,20 @@ class ModelVerdict(msgspec.Struct, frozen=True, kw_only=True):
         model, size: Which.
         report: The comparison of scores; its suite is that of the study.
         tokens: The comparison of tokens; None where no trial knows them.
+        within: The comparison of scores within each further axis.
     """
 
     model: str
     size: Axis
     report: Report
     tokens: Report | None
+    within: tuple[Within, ...] = ()
 
     @property
     def verdict(self) -> str:
         """`helps`, `hurts`, `no difference`, `cannot tell`, or `withheld`; about tasks like these."""
         suite = self.report.suites[0] if self.report.suites else None
-        return _WORDS[suite.verdict if suite is not None else self.report.rows[0].verdict]
+        return WORDS[suite.verdict if suite is not None else self.report.rows[0].verdict]
 
     @property
     def given(self) -> str | None:
@@ -84,16 +90,17 @@ class ModelVerdict(msgspec.Struct, frozen=True, kw_only=True):
         made = suite.given if suite is not None else self.report.rows[0].given
         if made is None:
             return None
-        return _WORDS["withheld" if suite is not None and suite.withheld else made.verdict]
+        return WORDS["withheld" if suite is not None and suite.withheld else made.verdict]
 
 
-_WORDS = {
+WORDS = {
     "better": "helps",
     "worse": "hurts",
     "equivalent": "no difference",
     "unresolved": "cannot tell",
     "withheld": "no verdict",
 }
+"""What a verdict on b is called where b is a help."""
 
 
 class Contrast(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +111,7 @@ class Contrast(msgspec.Struct, frozen=True, kw_only=True):
         models: For each model, by size.
         interaction: Whether the effect differs between the models; None with fewer than two.
         note: Why there is none of it.
+        caution: What else changes with what is compared; None where nothing is known to.
     """
 
     axis: str
@@ -112,6 +120,7 @@ class Contrast(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ModelVerdict, ...]
     interaction: InteractionReport | None = None
     note: str | None = None
+    caution: str | None = None
 
 
 class StudyResults(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +156,7 @@ def study_results(
     options = options or Options()
     arms = sorted(run.arms, key=_size)
     markers = {marker.name: marker for task in run.tasks for marker in task.markers}
-    with open_dataset(store, [run.id]) as data:
+    with CachedDataset([store.open(run.id)]) as data:
         made = [_arm_result(data, run, arm, markers) for arm in arms]
         contrasts = study_contrasts(store, data, run, arms, compared, options)
     return StudyResults(
@@ -161,7 +170,8 @@ def study_contrasts(
     """What a study compares, of some of its arms, from a data set that is open; models by size."""
     by_size = sorted(arms, key=_size)
     wanted = compared or usual_contrasts(run)
-    return [c for w in wanted if (c := _contrast(store, data, run, by_size, w, options)) is not None]
+    about = recorded_study(store, run)
+    return [c for w in wanted if (c := _contrast(store, data, run, by_size, w, options, about)) is not None]
 
 
 def _notes(run: Run, arms: Sequence[ArmResult]) -> Iterator[str]:
@@ -239,8 +249,9 @@ def _pooled(lists: Sequence[Sequence[float]], bounds: tuple[float, float] | None
 
 
 def _contrast(
-    store: Store, data: Dataset, run: Run, arms: Sequence[Arm], wanted: StudyCompare, options: Options
-) -> Contrast | None:
+    store: Store, data: Dataset, run: Run, arms: Sequence[Arm], wanted: StudyCompare, options: Options,
+    about: Mapping[str, Any],
+) -> Contrast | None:  # fmt: skip
     """One contrast for each model that has both values; None where no model has."""
     both = [_side(run, arms, wanted, value) for value in (wanted.a, wanted.b)]
     if not all(side.members for side in both):
@@ -257,7 +268,9 @@ def _contrast(
             notes.append(f"{model}: {error}")
             continue
         tokens = _tokens(store, data, a, b, taken)
-        verdicts.append(ModelVerdict(model=model, size=a.members[0].axis("size"), report=report, tokens=tokens))
+        within = tuple(within_axes(store, data, a, b, wanted.axis, taken))
+        size = a.members[0].axis("size")
+        verdicts.append(ModelVerdict(model=model, size=size, report=report, tokens=tokens, within=within))
     interaction = None
     if len(verdicts) > 1:
         sizes = {str(v.size) for v in verdicts if v.size is not None}
@@ -268,7 +281,7 @@ def _contrast(
             notes.append(str(error))
     return Contrast(
         axis=wanted.axis, a=wanted.a, b=wanted.b, models=tuple(verdicts), interaction=interaction,
-        note="; ".join(notes) or None,
+        note="; ".join(notes) or None, caution=change_together(about, wanted.axis, wanted.a, wanted.b),
     )  # fmt: skip
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from weigh.analyze.paired import Comparison
+from weigh.analyze.scope import GivenComparison
 from weigh.analyze.verdict import show_p
+from weigh.pipeline.compare import TaskRow
 from weigh.pipeline.compare_rows import percent, points, span
-from weigh.pipeline.study_results import Contrast, ModelVerdict
+from weigh.pipeline.study_results import WORDS, Contrast, ModelVerdict
 
 SURE = ("helps", "hurts", "no difference")
 NOTHING = "nothing to compare"
+NO_TEST = "no test on exactly these tasks is possible for"
+FEW = 4
+"""So many values of an axis have their share of an effect told in the sentence."""
 
 
 def verdict_row(one: ModelVerdict) -> dict[str, Any]:
@@ -49,42 +55,105 @@ def interaction_told(contrast: Contrast) -> str | None:
 
 
 def contrast_told(contrast: Contrast) -> str:
-    """One sentence: for which models b helps or hurts against a, and for which the evidence cannot tell."""
+    """One sentence: for which models b helps or hurts against a, where that comes from, for which the evidence cannot
+    tell, and what it is about: exactly these tasks, or tasks like these."""
     head = f"{contrast.axis} {contrast.b} against {contrast.a}"
     if not contrast.models:
         return f"{head}: not compared ({contrast.note or 'no model has both'})."
+    tested = any(one.given is not None for one in contrast.models)
     found: dict[str, list[str]] = {}
     for one in contrast.models:
-        word, p = _said(one)
-        found.setdefault(word, []).append(_model(one, p))
-    order = sorted(found, key=lambda word: not word.startswith(SURE))
-    order.sort(key=lambda word: word == NOTHING)
-    parts = [f"{_begun(word)} {', '.join(found[word])}" for word in order]
-    return f"{head}: {'; '.join(parts)}."
+        word, told = _said(one, tested)
+        found.setdefault(word, []).append(told)
+    order = sorted(found, key=lambda word: (word == NOTHING, word == NO_TEST, not word.startswith(SURE)))
+    parts = [f"{word} {', '.join(found[word])}" for word in order]
+    return f"{head}: {'; '.join(parts)}.{_caution(contrast)}"
 
 
-def _begun(word: str) -> str:
-    return {"cannot tell": "the evidence cannot tell for"}.get(word) or (
-        word if word.startswith(("helps", "hurts")) else f"{word} for"
-    )
+def _caution(contrast: Contrast) -> str:
+    return f" {contrast.caution[0].upper()}{contrast.caution[1:]}." if contrast.caution else ""
 
 
-def _said(one: ModelVerdict) -> tuple[str, float | None]:
-    """The strongest thing that may be said and its p: about tasks like these, else about exactly these."""
-    made, _ = _numbers(one)
-    if made is None or made.mean_a is None:
-        return NOTHING, None
-    if one.verdict not in SURE and one.given in SURE:
-        return f"{one.given} on exactly these tasks", _given(one).p
-    return one.verdict, made.p
+def _said(one: ModelVerdict, tested: bool) -> tuple[str, str]:
+    """The strongest thing that may be said of a model, as the beginning that models share and its own end.
 
-
-def _model(one: ModelVerdict, p: float | None) -> str:
+    Args:
+        tested: Whether some model of the contrast has a verdict about exactly these tasks.
+    """
     made, _ = _numbers(one)
     if made is None or made.mean_a is None or made.mean_b is None:
-        return one.model
-    chance = "" if p is None else f", p = {show_p(p)}"
-    return f"{one.model} ({percent(made.mean_a)} to {percent(made.mean_b)} %{chance})"
+        return NOTHING, f"for {one.model}"
+    same = percent(made.mean_a) == percent(made.mean_b)
+    moved = f"{percent(made.mean_a)} % both" if same else f"from {percent(made.mean_a)} % to {percent(made.mean_b)} %"
+    like = "" if made.p is None else f", p = {show_p(made.p)}"
+    if one.verdict in SURE:
+        begun = one.verdict if one.verdict != "no difference" else "no difference for"
+        return begun, f"{one.model} on tasks like these ({moved}{like}){_source(one)}"
+    given = _given(one)
+    if given is None:
+        if tested and one.verdict == "cannot tell":
+            each = "1 trial each" if one.report.rows[0].metric.reduce == "mean" else "not of this metric"
+            return NO_TEST, f"{one.model} ({moved}, {each})"
+        return _unsure(one), f"{one.model} ({moved}{like and f'{like} on tasks like these'})"
+    chance = f", p = {show_p(given.p)}"
+    if one.given in SURE:
+        also = f"; on tasks like these: {one.verdict}{like}"
+        begun = one.given if one.given != "no difference" else "no difference for"
+        return begun, f"{one.model} on exactly these tasks ({moved}{chance}{also}){_source(one)}"
+    if like not in ("", chance):
+        chance = f"; p = {show_p(given.p)} on exactly these tasks, {show_p(made.p)} on tasks like these"
+    return _unsure(one), f"{one.model} ({moved}{chance})"
+
+
+def _unsure(one: ModelVerdict) -> str:
+    return "the evidence cannot tell for" if one.verdict == "cannot tell" else f"{one.verdict} for"
+
+
+def _source(one: ModelVerdict) -> str:
+    """At which value of a further axis the effect lies, or how it is shared among a few."""
+    told = []
+    for split in one.within:
+        held = split.source
+        made = held.score if held is not None else None
+        if held is not None and made is not None and made.mean_a is not None and made.mean_b is not None:
+            much = "all" if split.alone else "nearly all"
+            moved = f"from {percent(made.mean_a)} % to {percent(made.mean_b)} %"
+            told.append(f"{much} of it in {split.axis} {held.group} ({moved})")
+        elif len(split.rows) <= FEW:
+            each = [f"{r.group} {points(r.score.difference)}" for r in split.rows
+                    if r.score is not None and r.score.difference is not None]  # fmt: skip
+            told.append(f"by {split.axis} {', '.join(each)} points")
+    return f", {'; '.join(told)}" if told else ""
+
+
+def within_rows(one: ModelVerdict) -> list[dict[str, Any]]:
+    """One model's verdicts within each value of further axes, as `weigh compare --by AXIS` has them: a row a value.
+    None where nothing differs at any value."""
+    moved = any(row.score is not None and row.score.difference for split in one.within for row in split.rows)
+    return [_within_row(one.model, split.axis, row) for split in one.within for row in split.rows] if moved else []
+
+
+def _within_row(model: str, axis: str, row: TaskRow) -> dict[str, Any]:
+    made, given = row.score, row.given
+    assert made is not None, "levels are of scores"
+    ranged = given if given is not None and given.low is not None else made
+    return {
+        "model": model,
+        "axis": axis,
+        "value": row.group,
+        "n": str(made.n),
+        "a": None if made.mean_a is None else percent(made.mean_a),
+        "b": None if made.mean_b is None else percent(made.mean_b),
+        "difference": None if made.difference is None else points(made.difference),
+        "interval": span(ranged.low, ranged.high, points),
+        "given": None if given is None else _worded("withheld" if row.withheld else given.verdict, given),
+        "verdict": _worded(row.verdict, made),
+    }
+
+
+def _worded(verdict: str, made: Comparison | GivenComparison) -> str:
+    p = made.p if made.p_adjusted is None else made.p_adjusted
+    return WORDS[verdict] + ("" if p is None else f" (p = {show_p(p)})")
 
 
 def _given(one: ModelVerdict) -> Any:

@@ -21,9 +21,11 @@ export function coverage(main) {
   main.append(h("p", { className: "lead" }, done === expected ? `All ${plural(expected, "planned trial")} are done.` : `${done.toLocaleString("en")} of ${plural(expected, "planned trial")} are done${failed ? `, ${failed.toLocaleString("en")} failed` : ""}.`),
     h("p", { className: "soft" }, "Done / expected. A trial that ended without an answer (a timeout, a limit) is done; one that failed is not, and is run again next time."),
     heat(rows, specs, shown));
-  const reasons = reasonsOf(rows, specs);
+  const reasons = reasonsOf(rows);
   if (reasons.length) {
-    main.append(h("h2", {}, "What is missing, and why"), h("div", { id: "missing" }, notes(reasons.map(({ tasks: own, why, arms: of }) => h("span", {}, few(own), `: ${why} `, h("span", { className: "soft" }, "(", of.length === shown.length && of.length > 1 ? "every arm" : few(of.map((i) => data.arms[i].label)), ")"))), 10)));
+    const names = (own, all, every, name) => (own.length === all && all > 1 ? every : few(own.map(name)));
+    main.append(h("h2", {}, "What is missing, and why"), h("div", { id: "missing" }, notes(reasons.map(({ n, what, why, tasks: own, arms: of }) => h("span", {}, n ? `${n.toLocaleString("en")} ${what}` : "", why && n ? `: ${why} ` : `${why || ""} `,
+      h("span", { className: "soft" }, "(", names([...of], shown.length, "every arm", (i) => data.arms[i].label), "; ", names([...own], specs.length, "every task", (spec) => spec), ")"))), 10)));
   }
   if (failed) main.append(h("p", {}, h("a", { href: trialsOf({ show: "failed" }) }, "The questions with trials that failed or gave no answer")));
 }
@@ -43,17 +45,21 @@ function heat(rows, specs, shown) {
     h("table", { className: "heat" }, h("thead", {}, h("tr", {}, h("td", { className: "soft" }, prefix ? `tasks: ${prefix}` : ""), head)), h("tbody", {}, body)));
 }
 
-// Why trials are missing: tasks that lack the same of the same arms are told together.
-function reasonsOf(rows, specs) {
+// Why trials are missing or failed: what has the same reason is counted together, whatever the arm and the task.
+function reasonsOf(rows) {
   const found = new Map();
-  for (const spec of specs) {
-    const own = new Map();
-    for (const c of rows) if (c.task === spec && c.why) own.set(c.why, [...(own.get(c.why) || []), c.arm]);
-    for (const [why, of] of own) {
-      const key = `${why}|${of}`;
-      if (!found.has(key)) found.set(key, { tasks: [], why, arms: of });
-      found.get(key).tasks.push(spec);
-    }
+  const add = (c, what, n, why) => {
+    const key = `${what}|${why}`;
+    if (!found.has(key)) found.set(key, { n: 0, what, why, tasks: new Set(), arms: new Set() });
+    const one = found.get(key);
+    one.n += n;
+    one.tasks.add(c.task);
+    one.arms.add(c.arm);
+  };
+  for (const c of rows) {
+    if (c.missing) add(c, "missing", c.missing, c.reason);
+    for (const [kind, n] of Object.entries(c.failed)) add(c, `failed (${kind})`, n, "");
+    if (!c.expected && c.why) add(c, "", 0, c.why);
   }
   return [...found.values()];
 }
