@@ -60,6 +60,9 @@ def test_limits_of_the_sandbox_end_the_agent_too(bench: AgentBench, pi: str) -> 
     settings = [limited("disk", "sandbox_options.disk_mb=40"), limited("files", "sandbox_options.files=2000")]
     if "memory" in cgroup_parents():  # else each process has its own share, and the agent says how it failed
         settings.append(limited("memory", "sandbox_options.memory_mb=100"))
+    own = bench.folder / "own.py"
+    own.write_text(OWN)
+    settings.append(limited("cpu", f"scaffold={own}:Busy", "sandbox_options.cpu_seconds=1"))
     fill = "mkdir d && cd d && seq 3000 | xargs touch; head -c 60000000 /dev/zero > big; sleep 20"
     bench.run({"fill": [bash(fill)]}, settings=settings)
     trials = {t.arm.rpartition("/")[2]: t for t in bench.trials()}
@@ -117,6 +120,14 @@ def _read(path: Path) -> bytes:
         return b""
 
 
+BROKEN_SCORER = """
+class Broken(SubstringScorer, frozen=True, kw_only=True):
+    name: str = "broken"
+
+    def judge(self, answer, golds, context):
+        raise KeyError("no such column")
+
+"""
 OWN = """
 import msgspec
 from weigh.execute.agents.agent import Launch
@@ -148,6 +159,11 @@ def louder(launch):
 class Louder(AgentScaffold):
     def __init__(self): super().__init__(changed(louder))
 
+class Busy(AgentScaffold):
+    def __init__(self):
+        endless = ("/bin/sh", "-c", "while :; do :; done")
+        super().__init__(changed(lambda launch: msgspec.structs.replace(launch, command=endless)))
+
 class Silent(AgentScaffold):
     def __init__(self): super().__init__(changed(lambda launch: msgspec.structs.replace(launch, command=("true",))))
 """
@@ -171,6 +187,18 @@ def test_an_agent_that_fails_or_cannot_be_read_is_a_failure_with_its_output_kept
     assert not chatty.scores and not broken.scores
     for failed in (chatty, broken, silent):
         assert failed.attempts and all(a.error is not None for a in failed.attempts)
+
+
+def test_a_scorer_that_fails_is_no_zero_of_the_agent(bench: AgentBench, pi: str) -> None:
+    task = bench.folder / "agent_bench.py"
+    text = task.read_text().replace("scorer=SubstringScorer", "scorer=Broken")
+    text = text.replace("@register", BROKEN_SCORER + "@register")
+    task.write_text(text)
+    trial = bench.run({"fine": [bash("echo one"), DONE]})["fine"]
+    assert trial.status == "error" and trial.error is not None
+    assert (trial.error.kind, trial.scores["broken"].value) == ("scorer", None)
+    assert "no such column" in trial.error.message
+    assert trial.trajectory is not None and "echo one" in bench.artifact(trial, "events.jsonl")
 
 
 def test_an_agent_that_reports_something_else_than_the_gateway_counted_is_found(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.waiting import eventually
@@ -53,9 +54,16 @@ async def test_deadline_and_unknown_command(spec):
         assert (await sandbox.exec(["no-such-command"])).exit_code == 127
 
 
-async def test_limits_of_files_and_disk(spec):
-    import msgspec
+@pytest.mark.parametrize(
+    "command", [["sh", "-c", "while :; do :; done"], ["sh", "-c", "sh -c 'while :; do :; done'; exit $?"]]
+)
+async def test_the_limit_of_cpu_time_is_named(spec, command):
+    async with make_sandbox(msgspec.structs.replace(spec, cpu_seconds=1)) as sandbox:
+        result = await sandbox.exec(command)
+        assert (result.limit, result.exit_code) == ("cpu", None)
 
+
+async def test_limits_of_files_and_disk(spec):
     small = msgspec.structs.replace(spec, file_size_mb=1, disk_mb=3, files=200)
     async with make_sandbox(small) as sandbox:
         result = await sandbox.exec(["sh", "-c", "head -c 9000000 /dev/zero > big"])

@@ -196,7 +196,8 @@ class BubblewrapSandbox:
         spec, group = self.spec, self._cgroup
         lines = [f"ulimit -c 0; ulimit -n 1024; ulimit -f {spec.file_size_mb * 2048}"]
         if spec.cpu_seconds is not None:
-            lines.append(f"ulimit -t {spec.cpu_seconds}")
+            # The signal that names the limit comes at the soft one; at the hard one it is a SIGKILL like any other.
+            lines.append(f"ulimit -H -t {spec.cpu_seconds + 1}; ulimit -S -t {spec.cpu_seconds}")
         if not (group and group.pids):
             # Set in here, where the user namespace's own processes are counted and not all those of the user.
             lines.append(f"ulimit -u {spec.pids} 2>/dev/null || ulimit -p {spec.pids}")

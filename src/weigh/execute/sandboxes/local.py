@@ -22,6 +22,9 @@ from weigh.records.errors import Error, Failure
 
 _OWN = "WEIGH_SANDBOX_ID"
 _COMMAND = "WEIGH_COMMAND_ID"
+_SIGNALS = {signal.SIGXFSZ: "file_size", signal.SIGXCPU: "cpu"}
+# Of the command itself, and as a shell reports it of what it ran.
+_LIMITS = {code: limit for number, limit in _SIGNALS.items() for code in (-number, 128 + number)}
 
 
 class LocalSandbox:
@@ -85,7 +88,8 @@ class LocalSandbox:
         }
         limits = [f"ulimit -c 0; ulimit -f {spec.file_size_mb * 2048}"]
         if spec.cpu_seconds is not None:
-            limits.append(f"ulimit -t {spec.cpu_seconds}")
+            # The signal that names the limit comes at the soft one; at the hard one it is a SIGKILL like any other.
+            limits.append(f"ulimit -H -t {spec.cpu_seconds + 1}; ulimit -S -t {spec.cpu_seconds}")
         ended = await run_process(
             ["/bin/sh", "-c", "; ".join(limits) + '; exec "$@"', "sh", *command],
             env=settings,
@@ -98,9 +102,7 @@ class LocalSandbox:
             # Only what this command started: another one, such as an interpreter, may be running beside it.
             sweep=lambda: kill_marked(f"{_COMMAND}={command_id}"),
         )
-        limit = ended.limit
-        if limit is None and ended.returncode in (-signal.SIGXFSZ, -signal.SIGXCPU):
-            limit = "file_size" if ended.returncode == -signal.SIGXFSZ else "cpu"
+        limit = ended.limit or _LIMITS.get(ended.returncode)
         return ExecResult(
             exit_code=None if limit else ended.returncode if ended.returncode >= 0 else 128 - ended.returncode,
             stdout=ended.stdout.decode(errors="replace"),
