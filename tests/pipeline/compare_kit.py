@@ -38,6 +38,7 @@ def put(
     clusters: Mapping[str, str] | None = None,
     metadata: Mapping[str, Mapping[str, Any]] | None = None,
     tokens: Mapping[str, int] | None = None,
+    cached: int | None = None,
     markers: Mapping[str, Mapping[str, float]] | None = None,
     suites: tuple[SuiteNode, ...] = (),
     host: str = "host",
@@ -47,6 +48,8 @@ def put(
     """Write a run of one arm: for each task its questions with one value, or a list of epochs.
 
     Args:
+        tokens: New tokens, by question; 10 else.
+        cached: Prompt tokens of each trial that came from a cache; None where the provider did not say.
         text: Changes the content of every question.
     """
     one = Arm(id=arm, digest=digest(name, arm, str(axes)), axes={"model": arm, **(axes or {})})
@@ -59,7 +62,22 @@ def put(
     plan = {"host_class": host, "concurrency": 1}
     folder.begin(Invocation(id="i1", started=created, ended=created + 1, plan=plan, summary={"executed": 1}))
     trials = [
-        _trial(run.id, arm, task, variant, question, epoch, value, metric, text, clusters, metadata, tokens, markers)
+        _trial(
+            run.id,
+            arm,
+            task,
+            variant,
+            question,
+            epoch,
+            value,
+            metric,
+            text,
+            clusters,
+            metadata,
+            tokens,
+            cached,
+            markers,
+        )
         for task, questions in scores.items()
         for question, values in questions.items()
         for epoch, value in enumerate([values] if values is None or isinstance(values, (str, float, int)) else values)
@@ -77,7 +95,7 @@ def put(
 def _trial(
     run: str, arm: str, task: str, variant: str, question: str, epoch: int, value: Value, metric: MetricInfo, text: str,
     clusters: Mapping[str, str] | None, metadata: Mapping[str, Mapping[str, Any]] | None,
-    tokens: Mapping[str, int] | None, markers: Mapping[str, Mapping[str, float]] | None,
+    tokens: Mapping[str, int] | None, cached: int | None, markers: Mapping[str, Mapping[str, float]] | None,
 ) -> Trial:  # fmt: skip
     status = value if isinstance(value, str) else "ok"
     scores = {}
@@ -108,7 +126,7 @@ def _trial(
         trajectory=None if status == "error" else Trajectory(request=request, output=Output(text="x")),
         scores=scores,
         timing=Timing(started=1.0, total=0.5),
-        usage=Usage(new=(tokens or {}).get(question, 10), generated=0, calls=1),
+        usage=Usage(new=(tokens or {}).get(question, 10), cached=cached, generated=0, calls=1),
     )
 
 

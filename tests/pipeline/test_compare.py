@@ -289,6 +289,22 @@ def test_a_cost_is_told_by_the_number_that_supports_the_verdict(store: Store) ->
     assert not any(line.startswith("~") for line in notes(agreed, flat_rows(agreed)))
 
 
+def test_costs_that_a_cache_made_cheap_come_with_a_warning(store: Store) -> None:
+    tasks = {"t": binary(1, 20), "u": binary(1, 20)}
+    put(store, "warm", tasks, cached=90)
+    put(store, "cold", tasks, arm="other", cached=0)
+    told = "are not like for like: A read 90 % of its prompt tokens from a cache, B 0 %."
+    for metric, name in (("seconds", "seconds"), ("new", "new tokens")):
+        assert f"On t and u {name} {told}" in conclude(compare(store, ["warm", "cold"], Options(metric=metric))[0])
+    assert "like for like" not in conclude(compare(store, ["warm", "cold"], Options(metric="generated"))[0])
+    assert "like for like" not in conclude(compare(store, ["warm", "cold"])[0])
+    # A little apart, and a provider that does not say what it took from a cache.
+    put(store, "near", tasks, arm="third", cached=40, tokens={f"q{i}": 10 for i in range(20)})
+    put(store, "silent", tasks, arm="fourth")
+    for other in ("near", "silent"):
+        assert "like for like" not in conclude(compare(store, ["warm", other], Options(metric="seconds"))[0])
+
+
 def test_seconds_of_different_hosts_get_no_verdict(store: Store) -> None:
     put(store, "old", {"t": binary(1, 20)}, host="large")
     put(store, "new", {"t": binary(1, 20)}, arm="other", host="small")

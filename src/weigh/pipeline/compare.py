@@ -31,11 +31,12 @@ from weigh.pipeline.align import (
     side_key,
     task_pairs,
 )
+from weigh.pipeline.cached_share import cautions
 from weigh.pipeline.questions import Errors
 from weigh.pipeline.results import suite_members, suite_tree
 from weigh.pipeline.sides import Side, contexts, find_sides
 from weigh.records.errors import DefinitionError
-from weigh.records.run import MetricInfo, Run, SuiteNode
+from weigh.records.run import MetricInfo, Run, SuiteNode, TaskInfo
 from weigh.store.dataset import Dataset, open_dataset
 from weigh.store.layout import Store
 
@@ -180,6 +181,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         suites: Aggregates.
         options: How it was compared.
         notes: Lines for people.
+        cautions: Sentences that belong with the conclusion: why numbers are not like for like.
     """
 
     a: str
@@ -193,6 +195,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     suites: tuple[SuiteRow, ...] = ()
     options: Options = Options()
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
 
 
 def compare(store: Store, words: Sequence[str], options: Options | None = None) -> list[Report]:
@@ -215,6 +218,7 @@ def open_sides(store: Store, sides: Iterable[Side]) -> Dataset:
 def compare_sides(store: Store, data: Dataset, a: Side, b: Side, options: Options) -> Report:
     """Compare side b with side a."""
     aligned: dict[str, Aligned] = {}
+    paired: dict[str, tuple[Sequence[TaskInfo], Sequence[TaskInfo]]] = {}
     rows: list[TaskRow] = []
     groups: list[TaskRow] = []
     notes: list[str] = []
@@ -236,6 +240,7 @@ def compare_sides(store: Store, data: Dataset, a: Side, b: Side, options: Option
             )
         if options.margin is not None and metric.bounds == (0.0, 1.0):
             refuse_whole(options.margin, "--margin")
+        paired[name] = (ours, theirs)
         aligned[name] = align(data, a, b, name, ours, theirs, metric, errors=options.errors, cluster=options.cluster)
     if options.shared:
         aligned, left_out = in_every_context(aligned)
@@ -262,6 +267,7 @@ def compare_sides(store: Store, data: Dataset, a: Side, b: Side, options: Option
         suites=tuple(_suite_row(s, aligned, rows, options) for s in suites),
         options=options,
         notes=tuple(notes),
+        cautions=cautions(data, a, b, {name: paired[name] for name in aligned}, options.metric),
     )
 
 

@@ -45,6 +45,7 @@ def conclude(report: Report) -> str:
     if any(row.verdict in ("better", "worse") for row in rows):
         sentences.append(_sure(report))
     sentences.append(_given(rows, report.suites))
+    sentences += report.cautions
     return " ".join(s for s in sentences if s)
 
 
