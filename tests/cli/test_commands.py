@@ -56,6 +56,7 @@ def test_a_run_says_its_numbers_and_where_it_is(place: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "exact_match" in done.stdout
     assert "75.0" in done.stdout
+    assert done.stdout.splitlines()[0].endswith("tokens, total  wall time")  # of the task, not of a trial
     assert done.stderr.splitlines()[-1] == "no trial failed"
     assert "40 run, 0 reused" in done.stderr
     again = weigh(place, "run", "-m", "scripted/echo", "-t", "./bench.py:capitals", "--name", "first")

@@ -46,9 +46,9 @@ def summary_text(summaries: Sequence[Summary], format: Format, *, every_metric: 
         Column("mde80", "MDE80", str, True, spare=True),
         Column("failed", "failed", str, True),
         Column("outcomes", "no answer", str, True),
-        Column("tokens", "tokens", count, True, spare=True),
-        Column("cost", "cost", dollars, True, spare=True),
-        Column("seconds", "seconds", seconds, True, spare=True),
+        Column("tokens", "tokens, total", count, True, spare=True),
+        Column("cost", "cost, total", dollars, True, spare=True),
+        Column("seconds", "wall time", seconds, True, spare=True),
     ]
     hidden = {
         "run": len(summaries) < 2,

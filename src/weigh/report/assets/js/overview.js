@@ -169,8 +169,8 @@ function resultTable(results) {
     shown.length === 1 ? { title: "MDE80", number: true, cell: (r) => r.shown.mde80, about: "about the smallest difference to another such arm that would show 4 times in 5, taken alone" } : null,
     { title: "failed", number: true, cell: (r) => r.suite ? null : Object.keys(r.failed).length ? h("span", { className: "bad" }, to(kinds(r.failed), { arm: r.arm, task: r.task, show: "failed" })) : "0" },
     { title: "no answer", number: true, cell: (r) => countsOf(r.outcomes, { arm: r.arm, task: r.task }) },
-    { title: "tokens", number: true, cell: (r) => r.suite || r.tokens === null ? null : r.tokens.toLocaleString("en") },
-    { title: "seconds", number: true, cell: (r) => r.suite || r.seconds === null ? null : r.seconds.toFixed(1) },
+    { title: "tokens, total", number: true, about: "of all trials; Cost has them by trial", cell: (r) => r.suite || r.tokens === null ? null : r.tokens.toLocaleString("en") },
+    { title: "wall seconds", number: true, about: "how long trials of the task were in flight, several at once; Cost has the seconds of one trial", cell: (r) => r.suite || r.seconds === null ? null : r.seconds.toFixed(1) },
   ], rows, { rowClass: (r) => r.suite ? "total" : null, caption: "Results", sortable: true });
   const why = new Map();
   for (const r of results) {
