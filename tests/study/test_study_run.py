@@ -100,8 +100,9 @@ async def test_only_what_a_process_was_asked_for_is_running(study: Path) -> None
     whole = await open_session(await plan_study(read_study(study)))
     asked = await open_session(await plan_study(read_study(study), StudyChanges(tasks=("tell",), epochs=1)))
     folder = asked.store.create(asked.manifest)
-    folder.begin(asked._invocation())
-    leases = Leases(folder.leases, asked.writer)
+    invocation = asked.invocation()
+    folder.begin(invocation)
+    leases = Leases(folder.leases, invocation.id)
     block = next(iter(asked.blocks))
     assert leases.claim(block.shard)
     running = {(g.arm.id, g.task): (g.running, g.missing) for g in cell_groups(whole) if g.running}

@@ -8,7 +8,6 @@ models: what is stored is not run again, and `weigh run` with the same models an
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -25,22 +24,21 @@ from weigh.analyze.sequential import ConfidenceSequence
 from weigh.analyze.unequal import failed_unequally
 from weigh.analyze.verdict import Verdict
 from weigh.define.external import ExternalEval
-from weigh.execute.budget import Budget
 from weigh.execute.harness import Executor, bug_trial
 from weigh.execute.pool import run_cells
 from weigh.execute.stop import StopSignal
+from weigh.pipeline.claims import Claims
 from weigh.pipeline.duel_questions import Pair, draw, duel_metric, shared_bounds
 from weigh.pipeline.request import OnEvent, RunRequest, RunResult
-from weigh.pipeline.reuse import Reuse, Sorted
-from weigh.pipeline.run import Session, renew_leases
+from weigh.pipeline.reuse import Reuse
+from weigh.pipeline.run import Session
 from weigh.plan.cell import Cell
-from weigh.plan.matrix import Block, block_cells, blocks
+from weigh.plan.matrix import Block, block_cells
 from weigh.records.errors import DefinitionError, StoreError
 from weigh.records.run import MetricInfo
 from weigh.records.trial import Trial
 from weigh.store.journal import JournalWriter
 from weigh.store.layout import RunFolder
-from weigh.store.leases import Leases
 from weigh.store.reader import read_trials
 
 PAIRS_LOCAL = 2
@@ -198,51 +196,37 @@ class _Duel(Session):
 
     # -- running ----------------------------------------------------------------------------------------------------
 
-    async def _run_arms(
-        self, folder: RunFolder, reuse: Reuse, fates: Sorted | None, journal: JournalWriter, leases: Leases
-    ) -> str | None:
+    async def work(self, folder: RunFolder, claims: Claims, waiting: Sequence[Block]) -> None:
         """Both arms at once: take what is stored, start the models only if a question remains, go on until settled."""
-        every = list(blocks([a.arm for a in self.arms], self.prepared.columns))
-        for block in every:
-            if not leases.claim(block.shard):
-                raise StoreError(
-                    f"another process works on run {self.manifest.id}; wait for it, or give the duel another --name"
-                )
-        renewal = asyncio.create_task(renew_leases(leases))
-        try:
-            reuse.refresh()
-            self.stored = {t.cell: (t.key, self._value(t)) for t in read_trials(folder)}
-            if len(reuse.generations):
-                await self._copy(every, reuse, journal, leases)
-            cells = self._lockstep(reuse)
-            first = next(cells, None)
-            if first is not None and not self.stop.requested:
-                await self._ask(chain([first], cells), journal)
-        finally:
-            renewal.cancel()
-        return self.stop.reason
+        every = list(self.blocks)
+        if not all(claims.claim(block) for block in every):
+            raise StoreError(
+                f"another process works on run {self.manifest.id}; wait for it, or give the duel another --name"
+            )
+        claims.reuse.refresh()
+        self.stored = {t.cell: (t.key, self._value(t)) for t in read_trials(folder)}
+        await claims.copy(every)
+        cells = self._lockstep(claims.reuse)
+        first = next(cells, None)
+        if first is not None and not self.stop.requested:
+            await self._ask(chain([first], cells), claims.journal)
 
     async def _ask(self, cells: Iterator[Cell], journal: JournalWriter) -> None:
         local = any(a.provider.concurrency is not None for a in self.arms)
         pairs = self.request.concurrency or self.harness.concurrency or (PAIRS_LOCAL if local else PAIRS_REMOTE)
-        budget = Budget(
-            seconds=self.request.max_seconds,
-            tokens=self.request.max_tokens_total,
-            dollars=self.request.max_dollars,
-        )
         async with AsyncExitStack() as stack:
             executors: dict[str, Executor] = {}
             for arm in self.arms:
-                executors |= await self._open_arms(stack, [arm], pairs)
+                executors |= await self.resources.open_arms(stack, [arm], pairs)
             await run_cells(
                 cells,
                 lambda cell: executors[cell.arm].execute(cell),
                 _DurableSink(journal),
                 concurrency=2 * pairs,
                 on_bug=partial(bug_trial, self.manifest.id),
-                budget=budget,
+                budget=self.budget(),
                 stop=self.stop,
-                on_event=self._pool_event,
+                on_event=self.progress.pool_event,
             )
 
     def _lockstep(self, reuse: Reuse) -> Iterator[Cell]:
@@ -283,9 +267,9 @@ class _Duel(Session):
         """Whether no more questions are needed."""
         return self.verdict != "unresolved"
 
-    def _durable(self, trials: Sequence[Trial]) -> None:
+    def durable(self, trials: Sequence[Trial]) -> None:
         """A trial counts once it is durable."""
-        super()._durable(trials)
+        super().durable(trials)
         ids = [a.arm.id for a in self.arms]
         for trial in trials:
             if trial.reused is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+from weigh.pipeline.arms import ArmPlan
 from weigh.pipeline.prepare import PreparedPlan
 from weigh.pipeline.request import RunRequest, TaskPlan
 from weigh.pipeline.reuse import Reuse, Sorted
@@ -86,3 +87,12 @@ def plan_warnings(request: RunRequest, prepared: PreparedPlan) -> Iterator[str]:
                 f"{request.epochs} epochs at temperature 0 ask the same thing again: {', '.join(greedy[:4])}; "
                 "--temperature makes them differ"
             )
+
+
+def all_warnings(request: RunRequest, prepared: PreparedPlan, arms: Sequence[ArmPlan]) -> tuple[str, ...]:
+    """The lines to show with a plan: about its tasks, about what was asked, and about what the arms act with."""
+    return (
+        *prepared.warnings,
+        *plan_warnings(request, prepared),
+        *dict.fromkeys(w for a in arms for w in a.acting.warnings),
+    )

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
+from weigh.pipeline.claims import LEASE_SECONDS
 from weigh.pipeline.reuse import Reuse, adoptable
-from weigh.pipeline.run import LEASE_SECONDS, Session
+from weigh.pipeline.run import Session
 from weigh.plan.matrix import Block, blocks
 from weigh.records.arm import Arm
 from weigh.records.trial import OK
