@@ -13,7 +13,8 @@ import pytest
 
 from tests.pipeline.conftest import Bench
 from weigh.pipeline.compare import compare
-from weigh.pipeline.duel import DuelOptions, DuelResult, Standing, duel
+from weigh.pipeline.duel import DuelOptions, DuelResult, duel
+from weigh.pipeline.duel_standing import Standing
 from weigh.pipeline.request import RunRequest
 from weigh.records.errors import DefinitionError, StoreError
 from weigh.store.leases import Leases

@@ -16,19 +16,15 @@ from functools import partial
 from itertools import chain
 
 import msgspec
-import numpy as np
-from scipy.special import ndtri
 
-from weigh.analyze.exact_power import questions_needed
-from weigh.analyze.sequential import ConfidenceSequence
 from weigh.analyze.unequal import failed_unequally
-from weigh.analyze.verdict import Verdict
 from weigh.define.external import ExternalEval
 from weigh.execute.harness import Executor, bug_trial
 from weigh.execute.pool import run_cells
 from weigh.execute.stop import StopSignal
 from weigh.pipeline.claims import Claims
 from weigh.pipeline.duel_questions import Pair, draw, duel_metric, shared_bounds
+from weigh.pipeline.duel_standing import Scoreboard, Standing
 from weigh.pipeline.request import OnEvent, RunRequest, RunResult
 from weigh.pipeline.reuse import Reuse
 from weigh.pipeline.run import Session
@@ -63,38 +59,6 @@ class DuelOptions(msgspec.Struct, frozen=True, kw_only=True):
     alpha: float = 0.05
     order: int = 0
     metric: str | None = None
-
-
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a duel stands. Differences are b - a, wins are questions on which b is better.
-
-    Attributes:
-        questions: Asked, in the order drawn, failed ones included.
-        total: How many there are.
-        n: Independent units that count: questions, or clusters of them.
-        difference, low, high: Mean difference and the interval that holds at every moment.
-        mean_a, mean_b: Of the units that count.
-        wins, losses, ties: Of the units.
-        failed_a, failed_b: Questions on which a model failed.
-        skipped: Questions on which one of them or both failed; they do not count.
-        verdict: What is settled.
-    """
-
-    questions: int
-    total: int
-    n: int
-    difference: float | None
-    low: float
-    high: float
-    mean_a: float | None
-    mean_b: float | None
-    wins: int
-    losses: int
-    ties: int
-    failed_a: int
-    failed_b: int
-    skipped: int
-    verdict: Verdict
 
 
 class DuelResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,20 +143,19 @@ class _Duel(Session):
                 raise DefinitionError(f"{task.task.spec} runs a program of its own and cannot be asked in lockstep")
         self.metrics = [duel_metric(t.task.spec, t.info().metrics, options.metric) for t in self.prepared.tasks]
         self.metric = self.metrics[0]
-        low, high = shared_bounds(self.metrics)
-        width = high - low
-        # Few distinct differences are the rule, and 2001 points keep 0.1 percentage points apart.
-        self.sequence = ConfidenceSequence(bounds=(-width, width), alpha=options.alpha, grid=2001)
         self.clustered = any(i.cluster is not None for c in self.prepared.columns for _, i in c.instances)
         self.units = draw(self.prepared.columns, options.order)
         self.total = sum(len(unit) for unit in self.units)
         self.queue: deque[list[Pair]] = deque()
         self.waiting: dict[tuple[str, str, str], Pair] = {}
         self.stored: dict[tuple[str, str, str, str, int], tuple[str, float]] = {}
-        self.verdict: Verdict = "unresolved"
-        self.asked = 0
-        self.sides: list[tuple[float, float]] = []
-        self.failed: tuple[list[bool], list[bool]] = ([], [])
+        self.board = Scoreboard(
+            shared_bounds(self.metrics),
+            lower_is_better=self.metric.lower_is_better,
+            total=self.total,
+            alpha=options.alpha,
+            margin=options.margin,
+        )
 
     # -- running ----------------------------------------------------------------------------------------------------
 
@@ -247,12 +210,12 @@ class _Duel(Session):
                     key, value = self.stored.get(cell.identity, (None, math.nan))
                     if key == cell.key and reuse.fate(cell) != "run":
                         pair.values[side] = value
-                    elif self.settled:
+                    elif self.board.settled:
                         return
                     else:
                         yield cell
             self._count()
-            if self.settled:
+            if self.board.settled:
                 return
 
     def _cells(self, pair: Pair) -> Iterator[Cell]:
@@ -261,11 +224,6 @@ class _Duel(Session):
         for arm in self.arms:
             block = Block(shard="", arm=arm.arm, column=column, start=pair.position, stop=pair.position + 1)
             yield from block_cells(block, 1, self.transforms[arm.arm.id])
-
-    @property
-    def settled(self) -> bool:
-        """Whether no more questions are needed."""
-        return self.verdict != "unresolved"
 
     def durable(self, trials: Sequence[Trial]) -> None:
         """A trial counts once it is durable."""
@@ -293,92 +251,38 @@ class _Duel(Session):
     def _count(self) -> None:
         """Let the units at the head of the queue count, as far as all of their answers are there."""
         changed = False
-        while self.queue and not self.settled and all(pair.complete for pair in self.queue[0]):
-            unit = self.queue.popleft()
-            self.asked += len(unit)
+        while self.queue and not self.board.settled and all(pair.complete for pair in self.queue[0]):
+            self.board.count(self.queue.popleft())
             changed = True
-            good = []
-            for pair in unit:
-                a, b = (math.nan if v is None else v for v in pair.values)
-                self.failed[0].append(math.isnan(a))
-                self.failed[1].append(math.isnan(b))
-                if not math.isnan(a) and not math.isnan(b):
-                    good.append((a, b))
-            if good:
-                a, b = (sum(values) / len(good) for values in zip(*good, strict=True))
-                self.sides.append((a, b))
-                self.sequence.update(b - a)
-                self.verdict = self.sequence.decision(
-                    margin=self.options.margin, lower_is_better=self.metric.lower_is_better
-                )
         if changed:
-            self.on_standing(self.standing())
+            self.on_standing(self.board.standing())
 
     # -- what came of it --------------------------------------------------------------------------------------------
 
-    def standing(self) -> Standing:
-        """Where it stands now."""
-        differences = [b - a for a, b in self.sides]
-        ups, downs = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
-        lower = self.metric.lower_is_better
-        n = len(differences)
-        return Standing(
-            questions=self.asked,
-            total=self.total,
-            n=n,
-            difference=self.sequence.mean,
-            low=self.sequence.low,
-            high=self.sequence.high,
-            mean_a=sum(a for a, _ in self.sides) / n if n else None,
-            mean_b=sum(b for _, b in self.sides) / n if n else None,
-            wins=downs if lower else ups,
-            losses=ups if lower else downs,
-            ties=n - ups - downs,
-            failed_a=sum(self.failed[0]),
-            failed_b=sum(self.failed[1]),
-            skipped=sum(a or b for a, b in zip(*self.failed, strict=True)),
-            verdict=self.verdict,
-        )
-
     def result(self, run: RunResult) -> DuelResult:
         """The end of the duel."""
-        failures = failed_unequally(self.failed[0], self.failed[1], alpha=self.options.alpha)
-        fixed, fixed_for = self._fixed()
+        failures = failed_unequally(self.board.failed[0], self.board.failed[1], alpha=self.options.alpha)
+        fixed, fixed_for = self.board.fixed_size()
         return DuelResult(
             run=run,
             a=self.arms[0].arm.id,
             b=self.arms[1].arm.id,
             metric=self.metric,
-            standing=self.standing(),
+            standing=self.board.standing(),
             ended=self._ended(run),
             options=self.options,
             withheld=failures.reason if failures.unequal else None,
             clustered=self.clustered,
-            saved=self.total - self.asked,
+            saved=self.total - self.board.asked,
             fixed=fixed,
             fixed_for=fixed_for,
         )
 
     def _ended(self, run: RunResult) -> str:
-        if self.settled:
+        if self.board.settled:
             return "settled"
         if run.stopped:
             return run.stopped
-        if self.asked < self.total:
+        if self.board.asked < self.total:
             return f"the budget of {self.options.max_questions} questions is spent"
         return "all questions are asked"
-
-    def _fixed(self) -> tuple[int | None, str | None]:
-        """Units that a test at one fixed n needs, 4 times out of 5, from the variance that was measured."""
-        differences = np.array([b - a for a, b in self.sides])
-        variance = float(differences.var(ddof=1)) if differences.size > 1 else 0.0
-        margin, seen = self.options.margin, self.sequence.mean
-        if not variance or seen is None:
-            return None, None
-        if self.verdict == "equivalent" and margin is not None:
-            reach = float(ndtri(1 - self.options.alpha) + ndtri(0.9))
-            return math.ceil(reach**2 * variance / margin**2), "to rule out a difference of the margin"
-        if seen == 0:
-            return None, None
-        needed = questions_needed(seen, variance, self.options.alpha)
-        return math.ceil(needed), "to show a difference like the one seen"

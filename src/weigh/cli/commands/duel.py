@@ -19,7 +19,8 @@ from weigh.cli.terminal import count, is_live, say, seconds
 from weigh.cli.words import many
 from weigh.execute.stop import StopSignal
 from weigh.pipeline.conclusion import amount, is_proportion
-from weigh.pipeline.duel import DuelOptions, DuelResult, Standing, duel
+from weigh.pipeline.duel import DuelOptions, DuelResult, duel
+from weigh.pipeline.duel_standing import Standing
 from weigh.pipeline.request import ArmStarted, Event, Notice, RunRequest
 from weigh.records.run import MetricInfo
 
