@@ -63,11 +63,12 @@ def pool(trials: int, flight: int, port: int, folder: Path) -> None:
     """weigh's pool, harness and provider, with a sink that only encodes and writes: no plan, no store."""
     import msgspec
 
-    from weigh.execute.harness import Executor, bug_trial
+    from weigh.execute.harness import Executor
     from weigh.execute.pool import run_cells
     from weigh.execute.providers.openai import OpenAIOptions, OpenAIProvider
     from weigh.execute.scaffolds.single_turn import SingleTurn
     from weigh.execute.stop import StopSignal
+    from weigh.execute.trials import bug_trial
     from weigh.plan.cell import Cell, generation_key
     from weigh.records.digest import digest
     from weigh.records.instance import Instance

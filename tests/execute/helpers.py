@@ -10,11 +10,12 @@ from typing import Any
 
 from aiohttp import web
 
-from weigh.execute.harness import Executor, bug_trial
+from weigh.execute.harness import Executor
 from weigh.execute.pool import PoolResult, run_cells
 from weigh.execute.retry import Circuit, RetryPolicy
 from weigh.execute.scaffolds.single_turn import SingleTurn
 from weigh.execute.stop import StopSignal
+from weigh.execute.trials import bug_trial
 from weigh.plan.cell import Cell
 from weigh.protocols import Provider, Sandbox
 from weigh.records.digest import digest

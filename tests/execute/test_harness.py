@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from tests.execute.helpers import FAST, cells, chat, executor, run_all
-from weigh.execute.harness import trial_id
 from weigh.execute.providers.scripted import ScriptedOptions, ScriptedProvider, echo
 from weigh.execute.trial_calls import TrialCalls
+from weigh.execute.trials import trial_id
 from weigh.plan.cell import Cell
 from weigh.protocols import Sandbox, ScaffoldContext
 from weigh.records.errors import Error, Failure

@@ -13,10 +13,10 @@ import pytest
 
 from tests.execute.helpers import ListSink, cells, executor, run_all
 from weigh.execute.budget import Budget
-from weigh.execute.harness import bug_trial
 from weigh.execute.pool import Event, Finished, PoolResult, Stopping, run_cells
 from weigh.execute.providers.scripted import ScriptedOptions, ScriptedProvider, echo
 from weigh.execute.stop import StopSignal
+from weigh.execute.trials import bug_trial
 from weigh.plan.cell import Cell
 from weigh.records.errors import CapabilityError, DataError, StoreError
 from weigh.records.request import Output

@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Literal
 
 import msgspec
 
@@ -28,24 +25,20 @@ from weigh.execute.retry import Circuit, RetryPolicy
 from weigh.execute.stop import Abandoned, StopSignal
 from weigh.execute.tools.toolbox import ToolSet
 from weigh.execute.trial_calls import TrialCalls
+from weigh.execute.trials import counted, cut_short, internal_error, is_empty, make_trial
 from weigh.plan.cell import Cell
 from weigh.protocols import Provider, Sandbox, Scaffold
 from weigh.records.arm import Axis
 from weigh.records.errors import Error, Failure, WeighError
-from weigh.records.request import LoglikelihoodRequest, Output
 from weigh.records.score import Score
 from weigh.records.trajectory import Trajectory
-from weigh.records.trial import EMPTY, ERROR, GAVE_UP, OK, Attempt, Timing, Trial
-from weigh.records.usage import Usage
+from weigh.records.trial import EMPTY, ERROR, GAVE_UP, OK, Trial
 from weigh.records.workspace import Workspace
 
 ScoreTrial = Callable[[Cell, Trajectory, Sandbox | None], Awaitable[dict[str, Score]]]
 NoMatch = Callable[[Cell, Trajectory], Awaitable[dict[str, Score]]]
 StatusOf = Callable[[Cell, Trajectory, Mapping[str, Score]], str]
 OpenSandbox = Callable[[Cell], AbstractAsyncContextManager[Sandbox] | None]
-
-_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
-_PAIRS = [a + b for a in _BASE32 for b in _BASE32]
 
 
 class Executor:
@@ -133,8 +126,8 @@ class Executor:
             again = error.kind in ("sandbox", "agent") and self.retry.allows(tries, 0, error)
             if not again or not await self.stop.sleep(self.retry.delay(tries, error)):
                 # What an agent said before it failed is kept, for people.
-                said = _counted(_cut_short(cell, calls, None), calls) if calls.artifacts else None
-                return self._trial(cell, calls, status=ERROR, error=error, trajectory=said)
+                said = counted(cut_short(cell, calls, None), calls) if calls.artifacts else None
+                return make_trial(self.run, cell, calls, status=ERROR, error=error, trajectory=said)
             calls.restart()
 
     def _name(self, cell: Cell) -> CellName:
@@ -175,7 +168,7 @@ class Executor:
             finally:
                 calls.deadline = None
         calls.stop_clock()
-        return await self._judge(cell, calls, self._recorded(cell, _counted(trajectory, calls), calls))
+        return await self._judge(cell, calls, self._recorded(cell, counted(trajectory, calls), calls))
 
     def _recorded(self, cell: Cell, trajectory: Trajectory, calls: TrialCalls) -> Trajectory:
         """With the recording among its artifacts, when there is one."""
@@ -190,7 +183,7 @@ class Executor:
         try:
             return await self.scaffold.run(cell.request, calls)
         except LimitReached as limit:
-            return _cut_short(cell, calls, f"limit:{limit.name}")
+            return cut_short(cell, calls, f"limit:{limit.name}")
 
     async def _timed_out(self, cell: Cell, calls: TrialCalls) -> Trajectory:
         """A deadline is an outcome of the model, unless the server does not answer anything at all any more."""
@@ -203,7 +196,7 @@ class Executor:
                     transient=True,
                 )
             )
-        return _cut_short(cell, calls, "timeout")
+        return cut_short(cell, calls, "timeout")
 
     async def _alive(self) -> bool:
         """Ask the provider whether it is alive, where it can tell; one question serves all who ask within 5 s."""
@@ -224,10 +217,12 @@ class Executor:
     async def _judge(self, cell: Cell, calls: TrialCalls, trajectory: Trajectory) -> Trial:
         if trajectory.stop_reason not in (None, GAVE_UP):
             scores = await self.no_match(cell, trajectory)
-            return self._trial(cell, calls, status=trajectory.stop_reason, trajectory=trajectory, scores=scores)
-        if _is_empty(trajectory):
+            return make_trial(
+                self.run, cell, calls, status=trajectory.stop_reason, trajectory=trajectory, scores=scores
+            )
+        if is_empty(trajectory):
             error = Error(kind="empty", message="the model produced nothing: no token, no tool call, no answer")
-            return self._trial(cell, calls, status=EMPTY, trajectory=trajectory, error=error)
+            return make_trial(self.run, cell, calls, status=EMPTY, trajectory=trajectory, error=error)
         began = time.perf_counter()
         try:
             scores = await self.score(cell, trajectory, calls.sandbox)
@@ -235,11 +230,11 @@ class Executor:
             raise
         except Failure as failure:
             calls.scoring = time.perf_counter() - began
-            return self._trial(cell, calls, status=ERROR, trajectory=trajectory, error=failure.error)
+            return make_trial(self.run, cell, calls, status=ERROR, trajectory=trajectory, error=failure.error)
         except Exception as bug:  # noqa: BLE001 - a scorer that raises makes a failed trial, and keeps the trajectory
             calls.scoring = time.perf_counter() - began
             error = internal_error(bug, kind="scorer")
-            return self._trial(cell, calls, status=ERROR, trajectory=trajectory, error=error)
+            return make_trial(self.run, cell, calls, status=ERROR, trajectory=trajectory, error=error)
         calls.scoring = time.perf_counter() - began
         failed = None
         for name, score in scores.items():
@@ -252,137 +247,4 @@ class Executor:
                 scores = {**scores, name: Score(digest=score.digest, error=failed)}
                 break
         status = self.status(cell, trajectory, scores) if failed is None else ERROR
-        return self._trial(cell, calls, status=status, trajectory=trajectory, scores=scores, error=failed)
-
-    def _trial(
-        self,
-        cell: Cell,
-        calls: TrialCalls,
-        *,
-        status: str,
-        trajectory: Trajectory | None = None,
-        scores: dict[str, Score] | None = None,
-        error: Error | None = None,
-    ) -> Trial:
-        seconds = calls.seconds
-        if trajectory is None:
-            usage, attempts = calls.usage, tuple(calls.attempts)
-        else:
-            usage = trajectory.usage if trajectory.usage.calls else calls.usage
-            attempts = tuple(calls.attempts)
-            if error is None or not attempts or attempts[-1].error != error:  # else the last one failed, partly done
-                attempts = (*attempts, Attempt(started=calls.started, seconds=seconds))
-        return Trial(
-            id=trial_id(),
-            run=self.run,
-            key=cell.key,
-            arm=cell.arm,
-            task=cell.task,
-            variant=cell.variant,
-            instance=cell.instance,
-            instance_digest=cell.instance_digest,
-            epoch=cell.epoch,
-            status=status,
-            error=error,
-            trajectory=trajectory,
-            scores=scores or {},
-            attempts=attempts,
-            timing=Timing(
-                started=calls.started,
-                total=round(seconds + (calls.scoring or 0.0), 6),
-                model=round(calls.model_seconds, 6) if calls.model_seconds else None,
-                tools=_tool_seconds(calls, trajectory),
-                scoring=None if calls.scoring is None else round(calls.scoring, 6),
-            ),
-            usage=usage,
-        )
-
-
-def _cut_short(cell: Cell, calls: TrialCalls, why: str | None) -> Trajectory:
-    """What there is of a trial that a limit, the deadline or a failure ended."""
-    return Trajectory(
-        request=cell.request,
-        output=calls.last_output or Output(),
-        steps=tuple(calls.steps),
-        usage=calls.usage,
-        stop_reason=why,
-    )
-
-
-def _counted(trajectory: Trajectory, calls: TrialCalls) -> Trajectory:
-    """A trajectory with the usage of all calls, what the scaffold left, and the counters of its tools, filled in."""
-    if not trajectory.usage.calls:
-        trajectory = msgspec.structs.replace(trajectory, usage=calls.usage)
-    if calls.artifacts or calls.metadata:
-        trajectory = msgspec.structs.replace(
-            trajectory,
-            artifacts={**calls.artifacts, **trajectory.artifacts},
-            metadata={**calls.metadata, **trajectory.metadata},
-        )
-    if calls.toolbox is not None:
-        metadata = {**trajectory.metadata, **calls.toolbox.counts()}
-        trajectory = msgspec.structs.replace(trajectory, metadata=metadata)
-    return trajectory
-
-
-def _tool_seconds(calls: TrialCalls, trajectory: Trajectory | None) -> float | None:
-    """What tools took: those of the harness as measured, an agent's own as its steps say."""
-    if calls.toolbox is not None:
-        return round(calls.toolbox.seconds, 6)
-    known = [
-        seen.seconds
-        for step in (trajectory.steps if trajectory else ())
-        for seen in step.observations
-        if seen.seconds is not None
-    ]
-    return round(sum(known), 6) if known else None
-
-
-def _is_empty(trajectory: Trajectory) -> bool:
-    """Whether nothing came at all; a ranking without continuations is nothing, one with them is something."""
-    if not trajectory.output.is_empty:
-        return False
-    if isinstance(trajectory.request, LoglikelihoodRequest):
-        return True
-    return not any(s.tool_calls or (s.source == "model" and s.message.strip()) for s in trajectory.steps)
-
-
-def internal_error(bug: BaseException, *, kind: Literal["internal", "scorer"] = "internal") -> Error:
-    """An exception nobody foresaw, as a value: what it says, and its traceback for a bug report."""
-    text = str(bug).strip().split("\n", 1)[0][:300]
-    message = f"{type(bug).__name__}: {text}" if text else type(bug).__name__
-    return Error(kind=kind, code="exception", message=message, detail="".join(traceback.format_exception(bug))[-8000:])
-
-
-def bug_trial(run: str, cell: Cell, bug: BaseException) -> Trial:
-    """The trial of a cell during which our own code broke (kind `internal`), for `run_cells(on_bug=...)`."""
-    now = time.time()
-    error = internal_error(bug)
-    return Trial(
-        id=trial_id(),
-        run=run,
-        key=cell.key,
-        arm=cell.arm,
-        task=cell.task,
-        variant=cell.variant,
-        instance=cell.instance,
-        instance_digest=cell.instance_digest,
-        epoch=cell.epoch,
-        status=ERROR,
-        error=error,
-        attempts=(Attempt(started=now, seconds=0.0, error=error),),
-        timing=Timing(started=now, total=0.0),
-        usage=Usage(),
-    )
-
-
-def trial_id() -> str:
-    """Twelve characters of lower-case base32: 60 random bits, short enough to type a prefix of.
-
-    One of them is a digit, so that an id is never taken for a word.
-    """
-    while True:
-        bits = int.from_bytes(os.urandom(8), "big")
-        name = "".join([_PAIRS[bits >> shift & 1023] for shift in (0, 10, 20, 30, 40, 50)])
-        if not name.isalpha():
-            return name
+        return make_trial(self.run, cell, calls, status=status, trajectory=trajectory, scores=scores, error=failed)

@@ -19,9 +19,10 @@ import msgspec
 
 from weigh.analyze.unequal import failed_unequally
 from weigh.define.external import ExternalEval
-from weigh.execute.harness import Executor, bug_trial
+from weigh.execute.harness import Executor
 from weigh.execute.pool import run_cells
 from weigh.execute.stop import StopSignal
+from weigh.execute.trials import bug_trial
 from weigh.pipeline.claims import Claims
 from weigh.pipeline.duel_questions import Pair, draw, duel_metric, shared_bounds
 from weigh.pipeline.duel_standing import Scoreboard, Standing

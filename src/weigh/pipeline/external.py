@@ -22,7 +22,6 @@ from weigh.define.harness import Harness, Limits
 from weigh.execute.budget import Budget
 from weigh.execute.gateway.open import open_gateway
 from weigh.execute.gateway.session import Call, GatewayBudget
-from weigh.execute.harness import internal_error, trial_id
 from weigh.execute.limiter import Limiter
 from weigh.execute.program import Program, program_url, run_program
 from weigh.execute.retry import RetryPolicy
@@ -30,6 +29,7 @@ from weigh.execute.sandboxes.folder import home
 from weigh.execute.sandboxes.probe import available
 from weigh.execute.sandboxes.spec import SandboxSpec
 from weigh.execute.stop import StopSignal
+from weigh.execute.trials import internal_error, trial_id
 from weigh.execute.venvs import base_python, find_venv
 from weigh.pipeline.external_calls import Attributed, attribute, steps
 from weigh.pipeline.scoring import Scoring

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from weigh.execute.harness import trial_id
+from weigh.execute.trials import trial_id
 from weigh.pipeline.scoring import Scoring
 from weigh.plan.cell import Cell
 from weigh.plan.matrix import Block

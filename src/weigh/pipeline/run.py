@@ -18,9 +18,9 @@ from typing import Self
 import msgspec
 
 from weigh.execute.budget import Budget
-from weigh.execute.harness import bug_trial
 from weigh.execute.pool import run_cells
 from weigh.execute.stop import StopSignal
+from weigh.execute.trials import bug_trial
 from weigh.pipeline.arms import ArmPlan
 from weigh.pipeline.claims import LEASE_SECONDS, Claims
 from weigh.pipeline.external import ExternalContext
