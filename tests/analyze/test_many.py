@@ -7,10 +7,10 @@ import pytest
 from scipy import optimize, stats
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from weigh.analyze.correct import holm
+from weigh.analyze.correct import Correction, holm
 from weigh.analyze.interaction import compare_interaction
 from weigh.analyze.kappa import cohen_kappa, position_bias
-from weigh.analyze.matrix import compare_matrix
+from weigh.analyze.matrix import compare_matrix, lowest_p
 from weigh.analyze.paired import compare_pairs
 from weigh.analyze.rank import bradley_terry, tiers
 from weigh.analyze.trend import compare_trend
@@ -210,3 +210,14 @@ def test_position_bias() -> None:
     assert position_bias([], []).p is None
     with pytest.raises(ValueError, match="choose first, second or tie"):
         position_bias(["left"], ["first"])
+
+
+@pytest.mark.parametrize(("n", "correction", "reached"), [(6, "none", True), (6, "holm", False), (7, "holm", True)])
+def test_how_low_p_can_be(n: int, correction: Correction, reached: bool) -> None:
+    # Three arms, three pairs: 2 ** -5 is .031, times 3 is too much; 2 ** -6 times 3 is .047.
+    made = compare_matrix(["a", "b", "c"], [[0.0] * n, [0.0] * n, [1.0] * n], correction=correction)
+    lowest = min(p for p in lowest_p(made.pairs, correction) if p is not None)
+    assert lowest == pytest.approx(2.0 ** (1 - n) * (3 if correction == "holm" else 1))
+    assert (lowest <= 0.05) is reached
+    # No pair of any scores is below what is possible.
+    assert min(pair.p_adjusted for pair in made.pairs if pair.p_adjusted is not None) >= lowest

@@ -162,3 +162,29 @@ def test_an_old_store_says_what_it_has_not_kept(study: Store, tmp_path: Path, op
     assert main(["report", "--store", str(study.path), "-o", str(tmp_path / "page")]) == 0
     told = opener(tmp_path / "page").go(view="overview").inner_text("#tiers")
     assert "kept only the first one's text" in told
+
+
+def test_a_matrix_that_can_resolve_nothing_says_so(page: Opened) -> None:
+    opened = page.go(view="compare")
+    told = opened.inner_text("#reach")
+    assert told.startswith("2 questions cannot separate any of the 66 pairs: even if all went one way")
+    assert "would be 1.000" in told
+    opened.click("#reach a")
+    opened.wait_for_selector("#concluded")
+
+
+@pytest.mark.parametrize("view", ["compare", "questions"])
+def test_what_nobody_chose_opens_on_the_largest_difference(page: Opened, view: str) -> None:
+    opened = page.go(view=view)
+    shown = [opened.locator(f"main select[name={side}] option:checked").inner_text() for side in "AB"]
+    assert "able/3.38/skill" in shown
+    if view == "questions":
+        assert "2 questions" in opened.inner_text("#count")
+
+
+def test_what_tasks_of_one_question_have_together_has_an_interval(study: Store, page: Opened) -> None:
+    results = rows(page.go(view="overview"), "Results")
+    [suite] = [row for row in results if row[0] == "crossed" and row[1] == "able/3.38/skill"]
+    [arm] = [a for a in study_results(study, study.runs()[0]).arms if a.arm.id == "able/3.38/skill"]
+    assert arm.match is not None and arm.match.low is not None and arm.match.high is not None
+    assert f"{100 * arm.match.low:.1f} to {100 * arm.match.high:.1f}" in suite

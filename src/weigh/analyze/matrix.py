@@ -156,6 +156,16 @@ def correct_matrices(
     return result
 
 
+def lowest_p(pairs: Sequence[Pair], correction: Correction) -> list[float | None]:
+    """The smallest corrected p that each pair could have, were every one of its questions to go one way: an exact test
+    of few questions has a smallest p, and a correction for many pairs asks for less. None where no test is possible."""
+    floors = [
+        None if one.p is None else 2.0 ** (1 - min(one.n, 1_000)) if one.method.endswith("exact") else 0.0
+        for one in pairs
+    ]
+    return adjust(floors, correction)
+
+
 def _sums(table: Floats, have: NDArray[Any], binary: bool, rows: Any, columns: Any) -> _Sums:
     k, n = table.shape
     count, left, square, product, up = (np.zeros((k, k)) for _ in range(5))

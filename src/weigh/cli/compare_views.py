@@ -16,7 +16,7 @@ from weigh.pipeline.conclusion import is_proportion
 from weigh.pipeline.interaction import InteractionReport, compare_along
 from weigh.pipeline.interaction_rows import interaction_cells, interaction_notes, interaction_rows
 from weigh.pipeline.matrix import MatrixReport, MatrixRow, compare_many
-from weigh.pipeline.matrix_rows import matrix_rows
+from weigh.pipeline.matrix_rows import matrix_rows, reach_told
 from weigh.pipeline.path_rows import path_cells, path_notes, path_rows
 from weigh.pipeline.paths import PREFIX, PathReport, compare_paths
 from weigh.pipeline.sides import Side
@@ -54,6 +54,8 @@ def matrix_text(report: MatrixReport, format: Format) -> str:
     for row in report.rows:
         mine = [r for r in flat if r["task"] == row.task and r["kind"] == ("suite" if row.is_suite else "task")]
         parts += ["", _title(row, format), "", _matrix(row, mine, letters, format), *_overlaps(row, mine, letters)]
+        if (told := reach_told(row)) is not None:
+            parts.append(textwrap.fill(told, WIDTH, subsequent_indent="  "))
         parts += [f"no verdict on {name}: {reason}" for name, reason in row.withheld.items()]
     parts += ["", *_legend(report)]
     if report.ranking is not None:

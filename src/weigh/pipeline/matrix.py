@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from weigh.analyze.correct import adjust
 from weigh.analyze.cost import CostComparison, compare_costs
 from weigh.analyze.family import correct_comparisons
-from weigh.analyze.matrix import Matrix, Pair, compare_matrix, correct_matrices
+from weigh.analyze.matrix import Matrix, Pair, compare_matrix, correct_matrices, lowest_p
 from weigh.analyze.rank import BradleyTerry, bradley_terry, tiers
 from weigh.analyze.suite import SuiteComparison, compare_suite
 from weigh.analyze.unequal import failed_unequally
@@ -58,6 +58,7 @@ class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
         withheld: By `B against A`: why that pair gets no verdict.
         is_suite: Whether it is a suite's aggregate.
         unpaired: By arm: questions that other arms have and this one does not.
+        lowest: Set where no pair of scores can ever be resolved: the smallest corrected p that any could have.
     """
 
     task: str
@@ -67,6 +68,7 @@ class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
     withheld: dict[str, str] = {}
     is_suite: bool = False
     unpaired: dict[str, int] = {}
+    lowest: float | None = None
 
 
 class MatrixReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -291,8 +293,10 @@ def _corrected(rows: Sequence[MatrixRow], options: Options) -> list[MatrixRow]:
         for i in scored
     ]
     made = correct_matrices([m for row in rows if (m := row.matrix) is not None], options.correction, silent)
+    floors = iter(lowest_p([pair for matrix in made for pair in matrix.pairs], options.correction))
     for i, matrix in zip(scored, made, strict=True):
-        out[i] = msgspec.structs.replace(rows[i], matrix=matrix)
+        lowest = _out_of_reach([next(floors) for _ in matrix.pairs], options)
+        out[i] = msgspec.structs.replace(rows[i], matrix=matrix, lowest=lowest)
     priced = [
         (i, name) for i, row in enumerate(rows) if row.costs for name in row.costs.pairs if name not in row.withheld
     ]
@@ -306,6 +310,12 @@ def _corrected(rows: Sequence[MatrixRow], options: Options) -> list[MatrixRow]:
             row, costs=msgspec.structs.replace(costs, tiers=_cheapest(costs, row.withheld))
         )
     return out
+
+
+def _out_of_reach(floors: Sequence[float | None], options: Options) -> float | None:
+    """The smallest of them where even that resolves nothing."""
+    lowest = min((p for p in floors if p is not None), default=None)
+    return lowest if lowest is not None and lowest > options.alpha else None
 
 
 def _cheapest(costs: CostMatrix, withheld: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
@@ -346,11 +356,13 @@ def _suite(
             )))  # fmt: skip
     if not made:
         return None
+    matrix = _suite_matrix(names, made, options, metric.lower_is_better)
     return MatrixRow(
         task=suite.name,
         metric=msgspec.structs.replace(metric, name=suite.aggregation),
         is_suite=True,
-        matrix=_suite_matrix(names, made, options, metric.lower_is_better),
+        matrix=matrix,
+        lowest=_out_of_reach(lowest_p(matrix.pairs, options.correction), options),
         withheld={
             name: "a task of the suite gives no verdict on this pair"
             for row in rows

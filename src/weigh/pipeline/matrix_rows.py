@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from weigh.pipeline.matrix import MatrixReport, pair_name
+from weigh.analyze.verdict import show_p
+from weigh.pipeline.matrix import MatrixReport, MatrixRow, pair_name
 
 
 def matrix_rows(report: MatrixReport) -> list[dict[str, Any]]:
@@ -38,3 +39,15 @@ def matrix_rows(report: MatrixReport) -> list[dict[str, Any]]:
                 "verdict": "withheld" if withheld else cost.verdict, "reason": withheld or cost.reason,
             })  # fmt: skip
     return rows
+
+
+def reach_told(row: MatrixRow) -> str | None:
+    """That so few questions cannot separate any pair; None where they might."""
+    if row.lowest is None or row.matrix is None:
+        return None
+    most, pairs = max(pair.n for pair in row.matrix.pairs), len(row.matrix.pairs)
+    questions = f"{most} question{'s' if most != 1 else ''}"
+    return (
+        f"{questions} cannot separate any of the {pairs} pairs: even if all went one way, p corrected for so many "
+        f"comparisons would be {show_p(row.lowest)}"
+    )

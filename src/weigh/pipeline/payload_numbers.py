@@ -12,7 +12,7 @@ from weigh.pipeline.compare_notes import notes
 from weigh.pipeline.compare_rows import cells, flat_rows, percent, plain, points, signed, span
 from weigh.pipeline.conclusion import conclude, is_proportion
 from weigh.pipeline.matrix import MatrixReport, MatrixRow, compare_many
-from weigh.pipeline.matrix_rows import matrix_rows
+from weigh.pipeline.matrix_rows import matrix_rows, reach_told
 from weigh.pipeline.payload_grid import LEVELS, Blocks, Grid, Lens
 from weigh.pipeline.report_source import CachedDataset, Comparable, Source
 from weigh.pipeline.result_rows import summary_rows
@@ -232,6 +232,7 @@ def _matrix_row(row: MatrixRow, at: Mapping[str, int], flat: Sequence[Mapping[st
         ],
         "tiers": [[at[name] for name in tier] for tier in made.tiers],
         "best": [at[name] for name in _best(made)],
+        "reach": reach_told(row),
         "pairs": [_matrix_pair(pair, at, one, two) for pair in flat],
     }
 

@@ -132,6 +132,7 @@ def summarize_run(
     rows: list[Row] = []
     by_arm: dict[tuple[str, str], dict[str, Row]] = {}
     paired: dict[tuple[str, str], list[Questions]] = {}
+    first: dict[tuple[str, str], Questions] = {}
     for task in run.tasks:
         spec = join_spec(task.name, task.variant)
         for arm in run.arms:
@@ -151,9 +152,13 @@ def summarize_run(
                 rows.append(row)
                 paired.setdefault((spec, metric.name), []).append(found)
                 by_arm.setdefault((arm.id, metric.name if index else ""), {})[spec] = row
+                if index == 0:
+                    first[arm.id, spec] = found
     rows = [_with_mde(row, paired, level) for row in rows]
     for suite in run.suites:
-        rows += [_suite_row(run.id, arm.id, suite, by_arm.get((arm.id, ""), {}), level) for arm in run.arms]
+        for arm in run.arms:
+            own = [first.get((arm.id, spec), NONE) for spec in suite_members(suite)]
+            rows.append(_suite_row(run.id, arm.id, suite, by_arm.get((arm.id, ""), {}), own, level))
     return Summary(run=run, rows=tuple(rows), errors=errors, level=level)
 
 
@@ -230,7 +235,20 @@ def suite_members(suite: SuiteNode) -> list[str]:
     return [spec for m in suite.members for spec in ([m] if isinstance(m, str) else suite_members(m))]
 
 
-def _suite_row(run: str, arm: str, suite: SuiteNode, rows: Mapping[str, Row], level: float) -> Row:
+def pooled_estimate(
+    lists: Sequence[Sequence[float]], bounds: tuple[float, float] | None, level: float = 0.95
+) -> Estimate | None:
+    """The mean over the questions of several tasks; each entry holds the epochs of one. None without any."""
+    if not lists:
+        return None
+    if any(len(values) > 1 for values in lists):
+        return estimate_epochs(lists, bounds=bounds, level=level)
+    return estimate([values[0] for values in lists], bounds=bounds, level=level)
+
+
+def _suite_row(
+    run: str, arm: str, suite: SuiteNode, rows: Mapping[str, Row], asked: Sequence[Questions], level: float
+) -> Row:
     members = suite_members(suite)
     lacking = [spec for spec in members if spec not in rows or rows[spec].estimate is None]
     blank = Row(run=run, arm=arm, task=suite.name, metric="aggregate", is_suite=True)
@@ -244,6 +262,9 @@ def _suite_row(run: str, arm: str, suite: SuiteNode, rows: Mapping[str, Row], le
     estimates = {spec: rows[spec].estimate for spec in members}
     number = score_suite(suite_tree(suite), {k: v for k, v in estimates.items() if v is not None}, level=level)
     bounds = {rows[spec].bounds for spec in members}
+    if number.se is None and suite.aggregation == "pooled" and len(bounds) == 1:
+        # Tasks of one question each, as in a study: none has a standard error, and together they are questions as any.
+        number = pooled_estimate([e for q in asked for e in q.epoch_lists()], next(iter(bounds)), level) or number
     return msgspec.structs.replace(
         blank,
         estimate=_within(number, bounds.pop() if len(bounds) == 1 else None),

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from weigh.analyze.estimate import Estimate, estimate, estimate_epochs
+from weigh.analyze.estimate import Estimate
 from weigh.analyze.spread import Spread, spread
 from weigh.define.study import StudyCompare
 from weigh.pipeline.align import marker_metric
@@ -20,6 +20,7 @@ from weigh.pipeline.interaction import InteractionReport, compare_along
 from weigh.pipeline.latest import current
 from weigh.pipeline.questions import questions
 from weigh.pipeline.report_source import CachedDataset
+from weigh.pipeline.results import pooled_estimate
 from weigh.pipeline.sides import Member, Side
 from weigh.pipeline.study_changes import change_together, recorded_study
 from weigh.pipeline.study_within import Within, within_axes
@@ -224,7 +225,7 @@ def _match(data: Dataset, run: Run, arm: Arm) -> Estimate | None:
         rows = data.values(task.name, task.metrics[0].scorer, variant=task.variant, arm=arm.id, run=run.id)
         if rows.value.size:
             lists += questions(rows, task.metrics[0], "exclude").epoch_lists()
-    return _pooled(lists, run.tasks[0].metrics[0].bounds)
+    return pooled_estimate(lists, run.tasks[0].metrics[0].bounds)
 
 
 def _adoption(data: Dataset, run: Run, arm: Arm, marker: MarkerSpec) -> Estimate | None:
@@ -237,15 +238,7 @@ def _adoption(data: Dataset, run: Run, arm: Arm, marker: MarkerSpec) -> Estimate
         rows = data.values(task.name, metric.scorer, variant=task.variant, arm=arm.id, run=run.id)
         if rows.value.size and not np.isnan(rows.value).all():
             lists += questions(rows, metric, "exclude").epoch_lists()
-    return _pooled(lists, metric.bounds)
-
-
-def _pooled(lists: Sequence[Sequence[float]], bounds: tuple[float, float] | None) -> Estimate | None:
-    if not lists:
-        return None
-    if any(len(values) > 1 for values in lists):
-        return estimate_epochs(lists, bounds=bounds)
-    return estimate([values[0] for values in lists], bounds=bounds)
+    return pooled_estimate(lists, metric.bounds)
 
 
 def _contrast(

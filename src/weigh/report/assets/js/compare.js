@@ -213,6 +213,7 @@ function matrix(metric) {
     order.map((j) => h("td", {}, i === j ? h("span", { className: "cell self", "aria-hidden": "true" }, "") : matrixCell(pairOf(i, j), i, j, a, b, row)))));
   const chosen = pairOf(a, b);
   return [h("div", { className: "row" }, choice("on", made.rows.map((r) => [r.task, r.suite ? `${r.task} (suite)` : r.task]), row.task, (value) => set({ task: value }))),
+    row.reach ? h("p", { className: "lead", id: "reach" }, `${row.reach}. What is sure on exactly these questions, a smaller claim, stands with each pair below`, data.study ? [" and ", h("a", { href: fresh({ view: "overview" }) }, "in the conclusions"), " of the study"] : "", ".") : null,
     h("div", { className: "scroll", tabindex: 0, role: "group", "aria-label": "Matrix of arms" }, h("table", { className: "matrix" }, h("thead", {}, head), h("tbody", {}, body))),
     h("p", { className: "soft" }, "Each cell: the arm of its row minus that of its column, on the questions that both have. Blue: the row leads; orange: the column; stronger: better resolved. Hatched: the evidence cannot tell. \"-\": no question that both have. Choose a cell for its evidence."),
     without.length ? h("div", { className: "soft" }, `No number on ${row.task}: `, few(without), ".") : null,

@@ -48,9 +48,9 @@ function chosenSides() {
   const known = (name) => get(name) !== "" && data.sides[Number(get(name))] !== undefined;
   if (data.sides.length < 2) return [side(0), null];
   if (get("a") === "all") return [{ key: "all", label: "every arm", arms: new Set(arms()) }, null];
-  const a = known("a") ? Number(get("a")) : 0;
+  const a = known("a") ? Number(get("a")) : known("b") ? 0 : data.first[0];
   if (get("b") === "none") return [side(a), null];
-  const b = known("b") && Number(get("b")) !== a ? Number(get("b")) : data.sides.findIndex((_, i) => i !== a);
+  const b = known("b") && Number(get("b")) !== a ? Number(get("b")) : a === data.first[0] ? data.first[1] : data.sides.findIndex((_, i) => i !== a);
   return [side(a), side(b)];
 }
 
