@@ -31,14 +31,13 @@ if TYPE_CHECKING:
     from weigh.define.external import ExternalJob as ExternalJob
     from weigh.define.external import Reported as Reported
     from weigh.define.external import SandboxedExternalEval as SandboxedExternalEval
+    from weigh.define.formatter import Formatter as Formatter
     from weigh.define.formatters import ChatFormatter as ChatFormatter
     from weigh.define.formatters import CompletionFormatter as CompletionFormatter
-    from weigh.define.formatters import Formatter as Formatter
     from weigh.define.formatters import GoldFormatter as GoldFormatter
     from weigh.define.formatters import LetterChatFormatter as LetterChatFormatter
     from weigh.define.formatters import MultipleChoiceFormatter as MultipleChoiceFormatter
     from weigh.define.formatters import RankedFormatter as RankedFormatter
-    from weigh.define.formatters import TemplateFormatter as TemplateFormatter
     from weigh.define.harness import Harness as Harness
     from weigh.define.harness import Limits as Limits
     from weigh.define.harness import register_harness as register_harness
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
     from weigh.define.suite import Suite as Suite
     from weigh.define.task import Task as Task
     from weigh.define.task import TaskConfig as TaskConfig
+    from weigh.define.template_formatter import TemplateFormatter as TemplateFormatter
     from weigh.execute.tools.tool import Tool as Tool
     from weigh.execute.tools.tool import ToolContext as ToolContext
     from weigh.execute.tools.tool import ToolResult as ToolResult
@@ -90,13 +90,15 @@ if TYPE_CHECKING:
 _HOMES = {
     "weigh.define.data": "DataLoader DataSource",
     "weigh.define.external": "ExternalEval ExternalJob Reported SandboxedExternalEval",
-    "weigh.define.formatters": "ChatFormatter CompletionFormatter Formatter GoldFormatter LetterChatFormatter "
-    "MultipleChoiceFormatter RankedFormatter TemplateFormatter",
+    "weigh.define.formatter": "Formatter",
+    "weigh.define.formatters": "ChatFormatter CompletionFormatter GoldFormatter LetterChatFormatter "
+    "MultipleChoiceFormatter RankedFormatter",
     "weigh.define.harness": "Harness Limits register_harness",
     "weigh.define.metrics": "AccuracyMetric BestMetric MeanMetric PassAtK PassHatK",
     "weigh.define.registry": "register register_variant",
     "weigh.define.suite": "Suite",
     "weigh.define.task": "Task TaskConfig",
+    "weigh.define.template_formatter": "TemplateFormatter",
     "weigh.execute.tools.tool": "Tool ToolContext ToolResult tool",
     "weigh.records.errors": "DataError DefinitionError Error Failure WeighError",
     "weigh.records.instance": "Instance",

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from weigh.define.formatter import Formatter
 from weigh.define.formatters import (
     ChatFormatter,
     CompletionFormatter,
-    Formatter,
     GoldFormatter,
     MultipleChoiceFormatter,
     RankedFormatter,
-    TemplateFormatter,
-    gold_index,
-    gold_text,
 )
+from weigh.define.gold import gold_index, gold_text
+from weigh.define.template_formatter import TemplateFormatter
 from weigh.records.errors import DataError, DefinitionError
 from weigh.records.instance import Instance
 from weigh.records.request import ChatRequest, CompletionRequest, LoglikelihoodRequest, Message, SamplingParams

@@ -15,7 +15,7 @@ from weigh import (
     Task,
     register,
 )
-from weigh.define.formatters import DEMONSTRATION
+from weigh.define.gold import DEMONSTRATION
 
 
 @register("gsm8k")

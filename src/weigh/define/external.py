@@ -25,7 +25,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from weigh.define.formatters import Formatter
+from weigh.define.formatter import Formatter
 from weigh.define.metrics import ScorerLookup
 from weigh.define.prepared import PreparedTask
 from weigh.define.task import Task

@@ -1,20 +1,15 @@
-"""Formatters: how a question becomes a request.
-
-A formatter is a frozen value. `bind` is given what is the same for all questions (the few-shot examples, the sampling,
-the instruction), renders it once, and returns a function that renders one question; so a long few-shot prefix costs
-nothing per question. `render` does both in one step and is all that a formatter of one's own needs to define.
-"""
+"""The formatters that have a name: chat, raw text to continue, ranked choices, letters, the gold answer, a template."""
 
 from __future__ import annotations
 
-import string
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import ClassVar
 
 import msgspec
 
-from weigh.records.digest import digest
-from weigh.records.errors import DataError, DefinitionError
+from weigh.define.formatter import Formatter, Kind, Render
+from weigh.define.gold import LABELS, demonstration, gold_index, lettered, need_choices
+from weigh.define.template_formatter import TemplateFormatter
 from weigh.records.instance import Instance
 from weigh.records.request import (
     ChatRequest,
@@ -24,50 +19,6 @@ from weigh.records.request import (
     Request,
     SamplingParams,
 )
-
-Kind = Literal["chat", "completion", "loglikelihood"]
-Render = Callable[[Instance], Request]
-
-DEMONSTRATION = "demonstration"
-"""The key of `Instance.inputs` whose text a few-shot example shows as its answer, where that is more than the gold
-answer (a worked solution, say)."""
-
-LABELS = string.ascii_uppercase
-
-
-class Formatter(msgspec.Struct, frozen=True, kw_only=True):
-    """How a question becomes a request. Subclasses define `bind`, or `render`, which is simpler and slower.
-
-    Attributes:
-        name: Names the formatter in specs: `task::formatter=chat`.
-        capability: What a provider must offer: `chat`, `completion` or `loglikelihood`.
-    """
-
-    name: ClassVar[str] = ""
-    capability: ClassVar[Kind] = "chat"
-
-    def render(
-        self, instance: Instance, fewshot: Sequence[Instance], sampling: SamplingParams, instruction: str
-    ) -> Request:
-        """Render one question after the examples."""
-        return self.bind(fewshot, sampling, instruction)(instance)
-
-    def bind(self, fewshot: Sequence[Instance], sampling: SamplingParams, instruction: str) -> Render:
-        """Render what all questions share, and return what renders the rest."""
-        if type(self).render is Formatter.render:
-            raise DefinitionError(f"formatter {type(self).__name__} defines neither bind nor render")
-        return lambda instance: self.render(instance, fewshot, sampling, instruction)
-
-    def check(self, instance: Instance) -> None:
-        """Refuse an instance this form cannot ask; called for every instance before anything runs."""
-
-    def settings(self) -> dict[str, Any]:
-        """Its class and settings in plain values."""
-        return {"formatter": type(self).__name__, **msgspec.structs.asdict(self)}
-
-    def digest(self) -> str:
-        """Identity of the formatter."""
-        return digest(self.settings())
 
 
 class ChatFormatter(Formatter, frozen=True, kw_only=True):
@@ -249,136 +200,9 @@ class LetterChatFormatter(Formatter, frozen=True, kw_only=True):
         return ChatFormatter(question_suffix=self.question_suffix).bind(fewshot, sampling, instruction)
 
 
-class TemplateFormatter(Formatter, frozen=True, kw_only=True):
-    """A Jinja template; a name it uses and that does not exist is an error.
-
-    The template sees `question`, `choices`, `labels`, `inputs`, `instruction` and `fewshot` (a list of examples, each
-    with `question`, `choices`, `inputs` and `answer`), never the gold answer of the question being asked.
-
-    Attributes:
-        template: The template's text.
-        kind: What the text becomes: `chat` (one user message), `completion`, or `loglikelihood` (the choices follow).
-        system: A system message for `chat`.
-        gap: Stands between the text and a choice, for `loglikelihood`.
-    """
-
-    name: ClassVar[str] = "template"
-    template: str
-    kind: Kind = "chat"
-    system: str = ""
-    gap: str = " "
-
-    @property
-    def capability(self) -> Kind:  # type: ignore[override]
-        return self.kind
-
-    def check(self, instance: Instance) -> None:
-        if self.kind == "loglikelihood":
-            need_choices(instance, "template")
-            gold_index(instance)
-
-    def bind(self, fewshot: Sequence[Instance], sampling: SamplingParams, instruction: str) -> Render:
-        import jinja2
-
-        engine = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
-        try:
-            template = engine.from_string(self.template)
-        except jinja2.TemplateSyntaxError as error:
-            raise DefinitionError(f"template, line {error.lineno}: {error.message}") from None
-        examples = [{**_visible(e), "answer": demonstration(e)} for e in fewshot]
-        system = (Message(role="system", content=self.system),) if self.system else ()
-
-        def render(instance: Instance) -> Request:
-            try:
-                text = template.render(**_visible(instance), instruction=instruction, fewshot=examples)
-            except jinja2.UndefinedError as error:
-                raise DataError(f"template: {error.message} (instance {_short(instance)})") from None
-            if self.kind == "chat":
-                return ChatRequest(messages=(*system, Message(role="user", content=text)), sampling=sampling)
-            if self.kind == "completion":
-                return CompletionRequest(prompt=text, sampling=sampling)
-            return LoglikelihoodRequest(context=text, continuations=tuple(self.gap + c for c in instance.choices))
-
-        return render
-
-
 FORMATTERS: dict[str, type[Formatter]] = {
     f.name: f
     for f in (ChatFormatter, CompletionFormatter, GoldFormatter, LetterChatFormatter, MultipleChoiceFormatter,
               RankedFormatter, TemplateFormatter)
 }  # fmt: skip
 """The formatters that have a name."""
-
-
-def gold_index(instance: Instance) -> int:
-    """Which choice is right: the gold answer as an index, a choice's text, or a letter.
-
-    Raises:
-        DataError: It is none of these.
-    """
-    gold, choices = instance.gold_answer, instance.choices
-    if isinstance(gold, int) and not isinstance(gold, bool) and 0 <= gold < len(choices):
-        return gold
-    if isinstance(gold, str):
-        if gold in choices:
-            return choices.index(gold)
-        letter = LABELS.find(gold.strip().upper()) if len(gold.strip()) == 1 else -1
-        if 0 <= letter < len(choices):
-            return letter
-    raise DataError(
-        f"instance {_short(instance)}: gold answer {gold!r} is neither the index, the letter nor the text "
-        f"of one of its {len(choices)} choices"
-    )
-
-
-def gold_text(instance: Instance) -> str:
-    """The gold answer in words: the right choice's text, or the answer itself (the first, where several are right)."""
-    if instance.choices:
-        return instance.choices[gold_index(instance)]
-    gold = instance.gold_answer
-    if isinstance(gold, list | tuple) and gold:
-        gold = gold[0]
-    if gold is None or isinstance(gold, dict | list | tuple):
-        raise DataError(f"instance {_short(instance)} has no gold answer that can be shown as text")
-    return str(gold)
-
-
-def demonstration(instance: Instance, *, letters: bool = False) -> str:
-    """What a few-shot example shows as the answer."""
-    worked = instance.inputs.get(DEMONSTRATION)
-    if isinstance(worked, str):
-        return worked
-    return LABELS[gold_index(instance)] if letters and instance.choices else gold_text(instance)
-
-
-def lettered(choices: Sequence[str], prefix: str = "") -> str:
-    """The choices, one a line, with letters."""
-    return "\n".join([f"{prefix}{label}. {choice}" for label, choice in zip(LABELS, choices, strict=False)])
-
-
-def need_choices(instance: Instance, form: str) -> None:
-    """Refuse a question that cannot be asked as multiple choice.
-
-    Raises:
-        DefinitionError: It has no choices, or more than there are letters.
-    """
-    if not 1 < len(instance.choices) <= len(LABELS):
-        raise DefinitionError(
-            f"`{form}` needs questions with 2 to {len(LABELS)} choices; instance {_short(instance)} has "
-            f"{len(instance.choices)}"
-        )
-
-
-def _visible(instance: Instance) -> dict[str, Any]:
-    """What a template may see of a question."""
-    return {
-        "question": instance.question,
-        "choices": instance.choices,
-        "labels": tuple(LABELS[: len(instance.choices)]),
-        "inputs": {k: v for k, v in instance.inputs.items() if k != DEMONSTRATION},
-    }
-
-
-def _short(instance: Instance) -> str:
-    """What to call an instance in an error."""
-    return repr(instance.id or instance.question[:40])

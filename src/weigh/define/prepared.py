@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from weigh.define.fewshot import FewShot, choose
-from weigh.define.formatters import Render
+from weigh.define.formatter import Render
 from weigh.define.markers import resolve_markers, scorers_of
 from weigh.define.metrics import Metric, ScorerLookup
 from weigh.define.select import Limit, select_positions

@@ -22,7 +22,8 @@ import msgspec
 
 from weigh.define.data import DataLoader, DataSource, Row, resolve_path
 from weigh.define.decode import RawText, decode, read_text, replace
-from weigh.define.formatters import FORMATTERS, ChatFormatter, Formatter
+from weigh.define.formatter import Formatter
+from weigh.define.formatters import FORMATTERS, ChatFormatter
 from weigh.define.markers import as_markers
 from weigh.define.metrics import Metric, ScorerLookup, as_metric
 from weigh.define.prepared import PreparedTask as PreparedTask

@@ -12,10 +12,10 @@ from typing import TypeVar
 
 import msgspec
 
+from weigh.define.formatter import Formatter
 from weigh.define.formatters import (
     ChatFormatter,
     CompletionFormatter,
-    Formatter,
     GoldFormatter,
     LetterChatFormatter,
     MultipleChoiceFormatter,
