@@ -188,3 +188,17 @@ def test_what_tasks_of_one_question_have_together_has_an_interval(study: Store, 
     [arm] = [a for a in study_results(study, study.runs()[0]).arms if a.arm.id == "able/3.38/skill"]
     assert arm.match is not None and arm.match.low is not None and arm.match.high is not None
     assert f"{100 * arm.match.low:.1f} to {100 * arm.match.high:.1f}" in suite
+
+
+def test_to_run_it_again_a_reader_has_the_fewest_commands_and_the_file(page: Opened) -> None:
+    opened = page.go(view="run")
+    # The one that was asked once is no part of the first: both are needed.
+    assert opened.locator("pre.run-command").all_inner_texts() == [f"weigh study run study.yaml -k {k}" for k in (4, 1)]
+    assert opened.locator("a[download]").get_attribute("download") == "study.yaml"
+    with opened.expect_download() as saved:
+        opened.click("a[download]")
+    assert msgspec.json.decode(Path(saved.value.path()).read_bytes()) == FILE
+    opened.click("summary:has-text('provenance')")
+    assert sorted(row[0] for row in rows(opened, "Provenance") if "models" in row[0]) == [
+        f"models {name} name" for name in sorted(EPOCHS)
+    ]

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from weigh.pipeline.payload_again import commands_again, how_alike
 from weigh.pipeline.report_source import CachedDataset, Source
 from weigh.pipeline.results import suite_members
 from weigh.records.run import Invocation, Run
@@ -16,16 +17,18 @@ from weigh.store.layout import Store
 
 def run_rows(store: Store, source: Source) -> list[dict[str, Any]]:
     """One entry a run: its plan, every invocation, its suites."""
-    return [
-        {
+    rows = []
+    for run in source.runs:
+        invocations = store.open(run.id).invocations()
+        rows.append({
             "id": run.id, "name": run.name, "created": run.created, "group": run.group, "tags": list(run.tags),
             "harness": run.harness, "arms": [arm.id for arm in run.arms],
             "tasks": [join_spec(t.name, t.variant) for t in run.tasks],
             "suites": [msgspec.to_builtins(s) for s in run.suites],
-            "invocations": [_invocation(i) for i in store.open(run.id).invocations()],
-        }
-        for run in source.runs
-    ]  # fmt: skip
+            "again": commands_again(invocations), "alike": how_alike(run, invocations),
+            "invocations": [_invocation(i) for i in invocations],
+        })  # fmt: skip
+    return rows
 
 
 def _invocation(one: Invocation) -> dict[str, Any]:

@@ -24,16 +24,17 @@ function one(run) {
   const data = payload();
   const arms = data.arms.map((arm, i) => [arm, i]).filter(([arm]) => arm.run === run.id);
   const typed = run.invocations.map((i) => i.command).filter(Boolean);
-  // Each execution may have run another part; what only scored again runs nothing.
-  const ran = [...new Set(run.invocations.filter((i) => i.command && (i.plan || {}).cells).map((i) => i.command))];
-  const commands = ran.length ? ran : typed.slice(-1);
+  const commands = run.again;
   const several = new Set(typed).size > 1;
   const warnings = [...new Set(run.invocations.flatMap((i) => (i.plan || {}).warnings || []))];
   return [h("h2", {}, run.name, " ", h("span", { className: "soft" }, run.id)),
-    h("h3", {}, "To run it again"), ...(commands.length ? commands.map(copyable) : [h("p", { className: "soft" }, "No command was recorded: the run was made from Python, or imported.")]),
+    h("h3", {}, "To run it again"), ...(commands.length ? commands.map((command) => copyable(command)) : [h("p", { className: "soft" }, "No command was recorded: the run was made from Python, or imported.")]),
+    ...studyFile(commands), run.alike ? h("p", { id: "alike" }, run.alike) : null,
+    commands.length ? h("p", { className: "soft" }, "Trials that a store already has are reused; in another store (", h("code", {}, "--store FOLDER"), ") all of them are run.") : null,
     h("h3", {}, "Arms"), table([
       { title: "arm", cell: ([arm, i]) => h("span", {}, swatch(i), arm.label) },
       ...[...new Set(arms.flatMap(([arm]) => Object.keys(arm.axes)))].map((axis) => ({ title: axis, cell: ([arm]) => arm.axes[axis] })),
+      { title: "agent's version", cell: ([arm]) => ((arm.config || {}).scaffold || {}).version },
     ], arms, { caption: "Arms" }),
     h("h3", {}, "Times it was executed"), table([
       { title: "began", cell: (i) => when(i.started) },
@@ -48,14 +49,21 @@ function one(run) {
       several ? { title: "command", cell: (i) => h("code", {}, i.command) } : null,
     ], run.invocations, { caption: "Invocations" }),
     warnings.length ? h("h3", {}, "Warnings") : null, warnings.length ? h("div", { id: "warnings" }, notes(warnings)) : null,
-    ...failures(run), ...provenance(run), ...studyFile(),
+    ...failures(run), ...provenance(run),
     h("details", {}, h("summary", {}, "configuration"), h("pre", {}, JSON.stringify({ asked: (run.invocations[run.invocations.length - 1] || {}).plan, harness: run.harness, arms: arms.map(([arm]) => ({ id: arm.id, config: arm.config })), suites: run.suites, group: run.group, tags: run.tags }, null, 1)))];
 }
 
-// The study as it was written, where the run remembers it.
-function studyFile() {
+// The study as it was written, where the run remembers it; under the name that the commands call it by.
+function studyFile(commands) {
   const about = payload().study && payload().study.about;
-  return about && about.file ? [h("details", { id: "study-file" }, h("summary", {}, "the study file"), h("pre", {}, JSON.stringify(about.file, null, 1)))] : [];
+  if (!about || !about.file) return [];
+  const [, name] = /^weigh study run (\S+)/.exec(commands.find((c) => c.startsWith("weigh study run ")) || "") || [];
+  const file = (name || "study.yaml").replace(/^.*\//, "");
+  const text = JSON.stringify(about.file, null, 1);
+  // JSON is YAML too.
+  const save = h("a", { href: URL.createObjectURL(new Blob([text], { type: "text/plain" })), download: file }, `save as ${file}`);
+  return [h("p", {}, "Before that, save the study file as ", h("code", {}, file), ": ", save, ". What it names in its folder (a profile, models) has to be there too."),
+    h("details", { id: "study-file" }, h("summary", {}, `the study file, ${file}`), copyable(text, "text"))];
 }
 
 function kinds(found) {
@@ -84,16 +92,23 @@ function provenance(run) {
   if (!last || !last.provenance || !Object.keys(last.provenance).length) return [];
   const { packages, ...rest } = last.provenance;
   // Each execution names the models of the arms that it ran.
-  rest.models = Object.assign({}, ...run.invocations.map((i) => (i.provenance || {}).models || {}));
+  rest.models = once(Object.assign({}, ...run.invocations.map((i) => (i.provenance || {}).models || {})));
   const rows = [...flat(rest), ...Object.entries(packages || {})];
   return [h("details", {}, h("summary", {}, "provenance: models, packages, host, commit"), table([{ title: "what", cell: ([k]) => k }, { title: "is", cell: ([, v]) => String(v) }], rows, { caption: "Provenance" }))];
+}
+
+// Arms that ask the same model have it together, under the name of the model.
+function once(models) {
+  const named = (arm) => (payload().arms.find((a) => a.id === arm) || { axes: {} }).axes.model || arm;
+  return Object.fromEntries(Object.entries(models).map(([arm, own]) => [named(arm), own, arm]).map(([name, own, arm], _, all) =>
+    [all.every((o) => o[0] !== name || JSON.stringify(o[1]) === JSON.stringify(own)) ? name : arm, own]));
 }
 
 function flat(value, prefix = "") {
   return Object.entries(value).flatMap(([key, v]) => (v !== null && typeof v === "object" ? flat(v, `${prefix}${key} `) : [[`${prefix}${key}`, v]]));
 }
 
-function copyable(command) {
+function copyable(command, className = "run-command") {
   const button = h("button", { type: "button", onclick: () => { if (navigator.clipboard) navigator.clipboard.writeText(command).then(() => { button.textContent = "copied"; }, () => {}); } }, "copy");
-  return h("div", { className: "command" }, h("pre", { className: "run-command" }, command), button);
+  return h("div", { className: "command" }, h("pre", { className }, command), button);
 }

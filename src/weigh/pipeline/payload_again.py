@@ -1,0 +1,56 @@
+"""How a run is made again: the fewest of its commands that ask for everything, and how alike the outcome will be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from weigh.records.run import Invocation, Run
+
+_STORE = re.compile(r" --store(?:=| )(?:'[^']*'|\S+)")
+_HEAD = 4
+"""Words of a command that say what it runs: `weigh study run FILE`, `weigh run -m MODEL`."""
+
+
+def commands_again(invocations: Sequence[Invocation]) -> list[str]:
+    """Commands that run something, without those whose every trial a later one of their kind asks for too, and without
+    the store, which is the author's own. Where none ran anything, the last that was typed."""
+    ran = [one for one in invocations if one.command and one.plan.get("cells")]
+    kept = [one for i, one in enumerate(ran) if not any(_contained(one, other) for other in ran[i + 1 :])]
+    typed = kept or [one for one in invocations if one.command][-1:]
+    return list(dict.fromkeys(_STORE.sub("", one.command or "") for one in typed))
+
+
+def _contained(one: Invocation, other: Invocation) -> bool:
+    if one.command == other.command:
+        return True
+    if (one.command or "").split()[:_HEAD] != (other.command or "").split()[:_HEAD]:
+        return False
+    ours, theirs = one.provenance.get("models"), other.provenance.get("models")
+    cells, more = one.plan["cells"], other.plan["cells"]
+    # An execution names the models of the arms that it was to run; older ones do not.
+    if not isinstance(ours, Mapping) or not isinstance(theirs, Mapping) or not ours:
+        return False
+    return set(ours) <= set(theirs) and all(more.get(spec, 0) >= n for spec, n in cells.items())
+
+
+def how_alike(run: Run, invocations: Sequence[Invocation]) -> str | None:
+    """That outcomes will differ, where answers were drawn without a seed; None where nothing says they were."""
+    drawn = [one for one in _sampling(run, invocations) if one.get("temperature")]
+    free = sorted({f"{one['temperature']:g}" for one in drawn if one.get("seed") is None})
+    if not free:
+        return None
+    return (
+        f"Answers are drawn at temperature {' and '.join(free)} without a seed: run again, single trials come out "
+        "otherwise, and scores differ within what their intervals allow."
+    )
+
+
+def _sampling(run: Run, invocations: Sequence[Invocation]) -> Iterator[Mapping[str, Any]]:
+    for arm in run.arms:
+        yield arm.config.get("sampling") or {}
+    for task in run.tasks:
+        yield task.definition.get("sampling") or {}
+    for one in invocations:
+        yield one.plan
