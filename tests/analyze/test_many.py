@@ -145,6 +145,15 @@ def test_interaction_sees_what_two_verdicts_do_not(rng: np.random.Generator) -> 
     assert none.p == 1.0 and not none.differs
 
 
+def test_an_interaction_marks_intervals_that_its_test_does_not_bear_out() -> None:
+    base, gains = np.zeros(4), np.array([1.0, 1.0, 1.0, 0.5])
+    made = compare_interaction(["small", "large"], [(base, base), (base, gains)])
+    assert made.p == 0.125 and not made.differs and made.low is not None and made.low > 0
+    assert made.approximate and made.effects[1].approximate and not made.effects[0].approximate
+    more = compare_interaction(["small", "large"], [(np.zeros(8),) * 2, (np.zeros(8), np.tile(gains, 2))])
+    assert more.differs and not more.approximate
+
+
 def test_interaction_unpaired_is_welch(rng: np.random.Generator) -> None:
     d1, d2 = rng.normal(0, 1, 40), rng.normal(0.5, 2, 70)
     made = compare_interaction(["x", "y"], [(np.zeros(40), d1), (np.zeros(70), d2)], paired=False)

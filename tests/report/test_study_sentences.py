@@ -15,10 +15,11 @@ from tests.report.test_page import rows
 from tests.report.test_study_head import Fixed
 from weigh.cli.main import main
 from weigh.cli.study_results_text import results_text
+from weigh.pipeline.compare_rows import points, span
 from weigh.pipeline.payload import build_payload
 from weigh.pipeline.study_changes import change_together
 from weigh.pipeline.study_results import study_results
-from weigh.pipeline.study_rows import contrast_told, within_rows
+from weigh.pipeline.study_rows import contrast_told, rough_told, verdict_row, within_rows
 from weigh.records.arm import Arm
 from weigh.records.run import Invocation, Run, SuiteNode, TaskInfo
 from weigh.store.layout import Store
@@ -106,6 +107,22 @@ def test_within_each_tier_there_is_a_verdict_of_its_own(study: Store) -> None:
         ("bare", "0.0", "0.0", "cannot tell (p = 1.000)"),
         ("skill", "0.0", "100.0", "helps (p = 0.0008)"),
     ]
+
+
+def test_both_intervals_of_a_difference_are_named(study: Store) -> None:
+    made = study_results(study, study.runs()[0])
+    rows = {one.model: (one, verdict_row(one)) for one in made.contrasts[0].models}
+    able, row = rows["able"]
+    suite = able.report.suites[0]
+    assert suite.given is not None and suite.comparison is not None
+    for key, one in (("over_epochs", suite.given), ("over_tasks", suite.comparison)):
+        assert row[key] == span(one.low, one.high, points, "~" if one.approximate else "")
+    assert row["over_epochs"] != row["over_tasks"]
+    assert rows["once"][1]["over_epochs"] is None  # one trial each: nothing to be said about exactly these tasks
+    text = results_text(made, "table")
+    assert text.index("95 %, over epochs") < text.index("on these tasks") < text.index("95 %, over tasks")
+    marked = [r for c in made.contrasts for m in c.models for r in (verdict_row(m), *within_rows(m))]
+    assert (rough_told(marked) is not None) == ("~: the interval is approximate" in text)
 
 
 def test_page_and_terminal_say_the_same_sentences(study: Store, page: Opened) -> None:

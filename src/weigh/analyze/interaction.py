@@ -37,6 +37,8 @@ class Interaction(msgspec.Struct, frozen=True, kw_only=True):
     paired: bool
     differs: bool
     reason: str
+    approximate: bool = False
+    """The interval and the test disagree about zero: believe the test."""
 
 
 def compare_interaction(
@@ -98,6 +100,7 @@ def compare_interaction(
         paired=paired,
         differs=differs,
         reason=_reason(levels, contrast, p, method, differs),
+        approximate=low is not None and high is not None and p is not None and (low > 0 or high < 0) != differs,
     )
 
 

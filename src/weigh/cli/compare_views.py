@@ -165,7 +165,7 @@ def interaction_text(report: InteractionReport, format: Format) -> str:
         Column("task", "task"), Column("metric", "metric"), Column("level", report.axis),
         Column("n", "n", str, True), Column("a", "A", str, True), Column("b", "B", str, True),
         Column("difference", "B - A", str, True),
-        Column("interval", f"{100 * (1 - report.options.alpha):g} % interval", str, True),
+        Column("interval", f"{100 * (1 - report.options.alpha):g} %, over questions", str, True),
         Column("p", "p", str, True), Column("p_corrected", "p corrected", str, True),
         Column("verdict", "B is / effect"),
     ]  # fmt: skip

@@ -12,7 +12,7 @@ from weigh.cli.table import Column, Format, render
 from weigh.cli.terminal import count
 from weigh.pipeline.compare_rows import percent, span
 from weigh.pipeline.study_results import ArmResult, Contrast, StudyResults
-from weigh.pipeline.study_rows import contrast_told, interaction_told, verdict_row, within_rows
+from weigh.pipeline.study_rows import contrast_told, interaction_told, rough_told, verdict_row, within_rows
 
 AXES = ("model", "agent", "revision", "tier")
 WIDTH = 118
@@ -113,8 +113,9 @@ def _contrast(contrast: Contrast, format: Format) -> list[str]:
         Column("a", contrast.a, str, True),
         Column("b", contrast.b, str, True),
         Column("difference", "difference", str, True),
-        Column("interval", "95 % interval", str, True),
+        Column("over_epochs", "95 %, over epochs", str, True),
         Column("given", "on these tasks"),
+        Column("over_tasks", "95 %, over tasks", str, True),
         Column("verdict", "on tasks like these"),
         Column("tokens", "tokens"),
     ]
@@ -124,6 +125,8 @@ def _contrast(contrast: Contrast, format: Format) -> list[str]:
     if within:
         split = [columns[0], Column("axis", "within"), Column("value", ""), *columns[1:-1]]
         lines += ["", render([c for c in split if any(row[c.key] is not None for row in within)], within, format)]
+    if rough := rough_told([*rows, *within]):
+        lines.append(textwrap.fill(rough, WIDTH, subsequent_indent="  "))
     differ = interaction_told(contrast)
     if differ is not None:
         lines.append(textwrap.fill(differ, WIDTH, subsequent_indent="  "))

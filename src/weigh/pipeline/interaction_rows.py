@@ -20,11 +20,12 @@ def interaction_rows(report: InteractionReport) -> list[dict[str, Any]]:
                 "level": level, "n": effect.n, "mean_a": effect.mean_a, "mean_b": effect.mean_b,
                 "difference": effect.difference, "low": effect.low, "high": effect.high, "p": effect.p,
                 "p_corrected": None, "method": effect.method, "verdict": effect.verdict,
+                "approximate": effect.approximate,
             })  # fmt: skip
         rows.append(base | {
             "level": "change", "n": row.made.n, "mean_a": None, "mean_b": None, "difference": row.made.contrast,
             "low": row.made.low, "high": row.made.high, "p": row.made.p, "p_corrected": row.p_adjusted,
-            "method": row.made.method, "verdict": row.verdict,
+            "method": row.made.method, "verdict": row.verdict, "approximate": row.made.approximate,
         })  # fmt: skip
     return rows
 
@@ -43,7 +44,7 @@ def interaction_cells(report: InteractionReport) -> list[dict[str, Any]]:
             "a": None if flat["mean_a"] is None else one(flat["mean_a"]),
             "b": None if flat["mean_b"] is None else one(flat["mean_b"]),
             "difference": None if flat["difference"] is None else two(flat["difference"]),
-            "interval": span(flat["low"], flat["high"], two),
+            "interval": span(flat["low"], flat["high"], two, "~" if flat["approximate"] else ""),
             "p": None if flat["p"] is None else show_p(flat["p"]),
             "p_corrected": None if flat["p_corrected"] is None else show_p(flat["p_corrected"]),
             "verdict": flat["verdict"],
@@ -72,5 +73,9 @@ def interaction_notes(report: InteractionReport) -> list[str]:
         lines.append(f"The values of {report.axis} are names: they are taken in the order in which the runs have them.")
     if any(is_cost(row.metric) for row in report.rows):
         lines.append("Costs are compared here by their plain differences, not by ratios.")
+    if any(flat["approximate"] for flat in interaction_rows(report)):
+        lines.append(
+            "~: the interval is approximate and disagrees with the test about zero; the verdict follows the test."
+        )
     lines.append("The verdicts of single levels do not answer whether levels differ; the last line of each task does.")
     return lines

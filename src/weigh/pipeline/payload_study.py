@@ -16,7 +16,7 @@ from weigh.pipeline.payload_grid import Blocks, Grid
 from weigh.pipeline.report_source import CachedDataset, Source
 from weigh.pipeline.study_changes import recorded_study
 from weigh.pipeline.study_results import study_contrasts
-from weigh.pipeline.study_rows import contrast_told, interaction_told, verdict_row, within_rows
+from weigh.pipeline.study_rows import contrast_told, interaction_told, rough_told, verdict_row, within_rows
 from weigh.records.run import Run
 from weigh.store.layout import Store
 from weigh.study.tiers import BUILT_IN
@@ -63,9 +63,10 @@ def _conclusions(
             options = Options(alpha=same.alpha, errors=same.errors, bootstrap=False)
             made = [
                 {"axis": c.axis, "a": c.a, "b": c.b, "told": contrast_told(c), "note": c.note,
-                 "rows": [verdict_row(one) for one in c.models], "differ": interaction_told(c),
-                 "within": [row for one in c.models for row in within_rows(one)]}
+                 "rows": rows, "within": within, "rough": rough_told([*rows, *within]), "differ": interaction_told(c)}
                 for c in study_contrasts(store, data, run, arms, compared, options)
+                for rows in [[verdict_row(one) for one in c.models]]
+                for within in [[row for one in c.models for row in within_rows(one)]]
             ]  # fmt: skip
             found[same.key] = blocks.add(made)
         found[lens.key] = found[same.key]

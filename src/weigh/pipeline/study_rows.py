@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weigh.analyze.paired import Comparison
@@ -20,18 +21,27 @@ FEW = 4
 
 def verdict_row(one: ModelVerdict) -> dict[str, Any]:
     """One model's line; None where there is nothing to say."""
-    made, ranged = _numbers(one)
+    made = _numbers(one)
+    given = _given(one)
     return {
         "model": one.model,
         "n": str(made.n) if made is not None else None,
         "a": percent(made.mean_a) if made is not None and made.mean_a is not None else None,
         "b": percent(made.mean_b) if made is not None and made.mean_b is not None else None,
         "difference": points(made.difference) if made is not None and made.difference is not None else None,
-        "interval": span(ranged.low, ranged.high, points) if ranged is not None else None,
-        "given": None if one.given is None else f"{one.given} (p = {show_p(_given(one).p)})",
+        "over_epochs": _interval(given),
+        "given": None if one.given is None else f"{one.given} (p = {show_p(given.p)})",
+        "over_tasks": _interval(made),
         "verdict": one.verdict + (f" (p = {show_p(made.p)})" if made is not None and made.p is not None else ""),
         "tokens": _tokens(one),
     }
+
+
+def rough_told(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """What the mark at an interval says; None where none has it."""
+    if any((row[kind] or "").startswith("~") for row in rows for kind in ("over_epochs", "over_tasks")):
+        return "~: the interval is approximate and disagrees with the test about zero; the verdict follows the test"
+    return None
 
 
 def interaction_told(contrast: Contrast) -> str | None:
@@ -80,7 +90,7 @@ def _said(one: ModelVerdict, tested: bool) -> tuple[str, str]:
     Args:
         tested: Whether some model of the contrast has a verdict about exactly these tasks.
     """
-    made, _ = _numbers(one)
+    made = _numbers(one)
     if made is None or made.mean_a is None or made.mean_b is None:
         return NOTHING, f"for {one.model}"
     same = percent(made.mean_a) == percent(made.mean_b)
@@ -136,7 +146,6 @@ def within_rows(one: ModelVerdict) -> list[dict[str, Any]]:
 def _within_row(model: str, axis: str, row: TaskRow) -> dict[str, Any]:
     made, given = row.score, row.given
     assert made is not None, "levels are of scores"
-    ranged = given if given is not None and given.low is not None else made
     return {
         "model": model,
         "axis": axis,
@@ -145,8 +154,9 @@ def _within_row(model: str, axis: str, row: TaskRow) -> dict[str, Any]:
         "a": None if made.mean_a is None else percent(made.mean_a),
         "b": None if made.mean_b is None else percent(made.mean_b),
         "difference": None if made.difference is None else points(made.difference),
-        "interval": span(ranged.low, ranged.high, points),
+        "over_epochs": _interval(given),
         "given": None if given is None else _worded("withheld" if row.withheld else given.verdict, given),
+        "over_tasks": _interval(made),
         "verdict": _worded(row.verdict, made),
     }
 
@@ -161,12 +171,15 @@ def _given(one: ModelVerdict) -> Any:
     return suite.given if suite is not None else one.report.rows[0].given
 
 
-def _numbers(one: ModelVerdict) -> tuple[Any, Any]:
-    """The comparison over all tasks, and the one whose interval is shown: of exactly these tasks where there is one."""
+def _interval(made: Any) -> str | None:
+    """Marked where it disagrees with the test about zero."""
+    return None if made is None else span(made.low, made.high, points, "~" if made.approximate else "")
+
+
+def _numbers(one: ModelVerdict) -> Any:
+    """The comparison over all tasks; None where there is none."""
     suite = one.report.suites[0] if one.report.suites else None
-    made: Any = (suite.comparison if suite is not None else None) or one.report.rows[0].score
-    given = _given(one)
-    return made, given if given is not None and given.low is not None else made
+    return (suite.comparison if suite is not None else None) or one.report.rows[0].score
 
 
 def _tokens(one: ModelVerdict) -> str | None:

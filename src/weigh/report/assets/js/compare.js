@@ -85,7 +85,7 @@ function forWhom(pair, metric, command) {
       { title: "A", number: true, cell: cell("a") },
       { title: "B", number: true, cell: cell("b") },
       { title: "B - A", number: true, cell: cell("difference") },
-      { title: `${100 * get("level")} % interval`, number: true, cell: cell("interval") },
+      { title: `${100 * get("level")} %, over questions`, number: true, cell: cell("interval"), about: "of the difference on questions like these; that on exactly these is in the table above" },
       { title: "p", number: true, cell: cell("p") },
       { title: "p corrected", number: true, cell: cell("p_corrected") },
       { title: "B is / effect", cell: (r) => h("span", { className: r.verdict }, r.verdict) },

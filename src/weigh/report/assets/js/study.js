@@ -7,6 +7,9 @@ import { coming, isComing } from "./live.js";
 import { block, payload } from "./payload.js";
 import { fresh, get, lens } from "./state.js";
 
+const EPOCHS = "of the difference on exactly these tasks: only the luck of the epochs is in doubt";
+const TASKS = "of the difference on tasks like these: which tasks were chosen is in doubt too";
+
 // Sentences and tables; null where this report is not about one study, or nothing is compared in it.
 export function concluded() {
   const { study } = payload();
@@ -28,11 +31,12 @@ function contrast(one) {
     { title: one.a, number: true, cell: cell("a") },
     { title: one.b, number: true, cell: cell("b") },
     { title: "difference", number: true, cell: cell("difference"), about: "percentage points" },
-    { title: `${100 * get("level")} % interval`, number: true, cell: cell("interval") },
+    { title: `${100 * get("level")} %, over epochs`, number: true, cell: cell("over_epochs"), about: EPOCHS },
     { title: "on exactly these tasks", cell: cell("given"), about: "would it come out so again with the same tasks and new epochs?" },
+    { title: `${100 * get("level")} %, over tasks`, number: true, cell: cell("over_tasks"), about: TASKS },
     { title: "on tasks like these", cell: cell("verdict"), about: "does it hold for further tasks of this kind?" },
     { title: "tokens", cell: cell("tokens"), about: "how many times as many tokens B takes" },
-  ], one.rows, { caption: `Verdicts on ${one.axis} ${one.b} against ${one.a}` }), within(one), notes([one.differ, one.note].filter(Boolean)));
+  ], one.rows, { caption: `Verdicts on ${one.axis} ${one.b} against ${one.a}` }), within(one), notes([one.rough, one.differ, one.note].filter(Boolean)));
 }
 
 // The same within each tier of two revisions, each revision of two tiers: where an effect comes from.
@@ -46,8 +50,9 @@ function within(one) {
     { title: one.a, number: true, cell: cell("a") },
     { title: one.b, number: true, cell: cell("b") },
     { title: "difference", number: true, cell: cell("difference") },
-    { title: `${100 * get("level")} % interval`, number: true, cell: cell("interval") },
+    { title: `${100 * get("level")} %, over epochs`, number: true, cell: cell("over_epochs"), about: EPOCHS },
     { title: "on exactly these tasks", cell: cell("given"), about: "p is corrected for the number of values" },
+    { title: `${100 * get("level")} %, over tasks`, number: true, cell: cell("over_tasks"), about: TASKS },
     { title: "on tasks like these", cell: cell("verdict"), about: "p is corrected for the number of values" },
   ], one.within, { caption: `Where ${one.axis} ${one.b} against ${one.a} comes from` });
 }
