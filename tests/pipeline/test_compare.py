@@ -269,6 +269,32 @@ def test_costs_are_ratios(store: Store) -> None:
         compare(store, ["old", "new"], Options(metric="tokens", margin=0.01))
 
 
+def test_a_suite_says_that_its_mean_is_over_tasks(store: Store) -> None:
+    """B wins more questions than it loses and is lower: the smaller task counts as much as the larger one."""
+    for aggregation, remark in (
+        (
+            "mean_of_tasks",
+            ["both: each task counts the same, however many questions it has; won / lost / tied counts questions"],
+        ),
+        ("pooled", []),
+    ):
+        suites = (SuiteNode(name="both", aggregation=aggregation, members=("t", "u")),)
+        put(store, f"old-{aggregation}", {"t": binary(0, 60), "u": binary(8, 10)}, suites=suites)
+        put(store, f"new-{aggregation}", {"t": binary(9, 60), "u": binary(2, 10)}, arm="other", suites=suites)
+        report = compare(store, [f"old-{aggregation}", f"new-{aggregation}"])[0]
+        made = report.suites[0].comparison
+        assert made is not None and made.difference is not None
+        assert (made.wins, made.losses, made.difference < 0) == (9, 6, aggregation == "mean_of_tasks")
+        found = [line for line in notes(report, flat_rows(report)) if "counts questions" in line]
+        assert found == remark
+    # Of equally large tasks the mean is that of the questions.
+    even = (SuiteNode(name="even", members=("t", "u")),)
+    put(store, "a", {"t": binary(1, 20), "u": binary(2, 20)}, suites=even)
+    put(store, "b", {"t": binary(2, 20), "u": binary(3, 20)}, arm="other", suites=even)
+    report = compare(store, ["a", "b"])[0]
+    assert not any("counts questions" in line for line in notes(report, flat_rows(report)))
+
+
 def test_a_cost_is_told_by_the_number_that_supports_the_verdict(store: Store) -> None:
     """Most questions got a little cheaper and two ran away: ranks say cheaper, the ratio and the means say dearer."""
     names = [f"q{i}" for i in range(21)]

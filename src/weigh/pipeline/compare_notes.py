@@ -7,6 +7,12 @@ from typing import Any
 
 from weigh.pipeline.compare import Report, TaskRow
 
+COUNTED = {
+    "mean_of_tasks": "each task counts the same",
+    "mean_of_suites": "each suite in it counts the same",
+    "weighted": "each member counts by its weight",
+}
+"""What the mean of a suite is over, where that is not its questions."""
 CORRECTIONS = {"holm": "Holm", "bh": "BH"}
 
 
@@ -54,6 +60,7 @@ def _reason(row: TaskRow) -> str | None:
 def _how(report: Report, rows: Sequence[dict[str, Any]]) -> list[str]:
     lower = sorted({r["metric"] for r in rows if r["lower_is_better"] and r["kind"] == "task"})
     lines = [f"{name}: lower is better" for name in lower]
+    lines += _weighted(report)
     units: dict[str, list[str]] = {}
     for row in report.rows:
         if row.cluster_from and row.score is not None:
@@ -93,6 +100,19 @@ def _how(report: Report, rows: Sequence[dict[str, Any]]) -> list[str]:
         lines.append(f"failed trials counted as: {report.options.errors}")
     lines.append(_tests(report, rows))
     return lines
+
+
+def _weighted(report: Report) -> list[str]:
+    """Suites whose mean is not that of the questions that are won and lost; where tasks are equally large, it is."""
+    found = []
+    for suite in report.suites:
+        if suite.comparison is None or suite.aggregation not in COUNTED:
+            continue
+        sizes = {row.pairing.paired for row in report.rows if row.task in suite.comparison.weights}
+        if len(sizes) > 1:
+            how = f"{COUNTED[suite.aggregation]}, however many questions it has"
+            found.append(f"{suite.suite}: {how}; won / lost / tied counts questions")
+    return found
 
 
 def _tests(report: Report, rows: Sequence[dict[str, Any]]) -> str:
