@@ -61,3 +61,14 @@ def test_a_cell_of_the_matrix_leads_to_its_sentence(opened: Opened) -> None:
     box = page.locator("#conclusion").bounding_box()
     assert box["y"] >= 0 and box["y"] + box["height"] <= 900
     assert page.locator("#views").bounding_box()["y"] >= 0, "the tabs stay where they can be pressed"
+
+
+def test_words_are_explained_where_the_keys_are(opened: Opened) -> None:
+    page = opened.go(view="compare")
+    page.click("#help")
+    told = page.inner_text("dialog[open]")
+    for word in ("arm", "MDE80", "tasks like these", "tier", "marker", "front"):
+        assert word in told
+    assert "version of the library" not in told, "a word for which this report has no use"
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog", state="detached")

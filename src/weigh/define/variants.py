@@ -98,6 +98,14 @@ def built_in(name: str) -> Apply | None:
     return BUILT_IN.get(name)
 
 
+def meaning(name: str) -> str | None:
+    """What the variant of a name does to a task that has none of its own of that name, in words; None for others."""
+    shots = _SHOTS.match(name)
+    if name == "zero" or shots:
+        return f"{int(shots[1]) if shots else 'No'} examples before the question."
+    return " ".join((BUILT_IN[name].__doc__ or "").split()) if name in BUILT_IN else None
+
+
 def _change(config: TaskConfig, **changes: object) -> TaskConfig:
     return msgspec.structs.replace(config, **changes)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from weigh.define.variants import meaning
 from weigh.pipeline.payload_again import commands_again, how_alike
 from weigh.pipeline.report_source import CachedDataset, Source
 from weigh.pipeline.results import suite_members
@@ -151,6 +152,7 @@ def task_rows(source: Source) -> list[dict[str, Any]]:
                      "percent": m.bounds == (0.0, 1.0) and m.unit is None, "unit": m.unit}
                     for m in task.metrics
                 ],
+                "meanings": {name: told for name in task.variant.split(":") if (told := meaning(name)) is not None},
                 "num_instances": task.num_instances, "licence": task.licence, "source": task.source,
             }  # fmt: skip
     return list(found.values())

@@ -30,7 +30,7 @@ function about(task, asked) {
   const formatter = d.formatter && typeof d.formatter === "object" ? d.formatter : null;
   const fact = (name, value) => (value === null || value === undefined || value === "" ? null : h("div", {}, h("dt", {}, name), h("dd", {}, value)));
   const scored = task.metrics.map((m) => `${m.name}${m.scorer !== m.name ? ` from ${m.scorer}` : ""}${m.reduce !== "mean" ? `, epochs by ${m.reduce}` : ""}${m.lower ? ", lower is better" : ""}`).join("; ");
-  return [h("dl", { className: "facts" }, fact("scored by", scored || "nothing: this task has no scorer"), fact("asked as", formatter ? formatter.formatter : null), fact("examples before the question", d.num_fewshot),
+  return [h("dl", { className: "facts" }, fact("scored by", scored || "nothing: this task has no scorer"), fact("asked as", formatter ? formatter.formatter : null), ...Object.entries(task.meanings || {}).map(([name, told]) => fact(`:${name}`, told)), fact("examples before the question", d.num_fewshot),
     fact("questions", task.num_instances !== null && task.num_instances !== asked ? `${asked} of ${task.num_instances}` : asked), fact("data", task.source), fact("licence", task.licence), fact("instruction", d.instruction)),
   h("details", {}, h("summary", {}, "the whole definition"), h("pre", {}, JSON.stringify(d, null, 1)))];
 }
