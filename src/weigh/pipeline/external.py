@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from weigh.define.external import OUT, ExternalEval, ExternalJob, Reported, finite
+from weigh.define.external import OUT, ExternalEval, ExternalJob, Reported
 from weigh.define.harness import Harness, Limits
 from weigh.execute.budget import Budget
 from weigh.execute.gateway.open import open_gateway
-from weigh.execute.gateway.session import Call, GatewayBudget
+from weigh.execute.gateway.session import GatewayBudget
 from weigh.execute.limiter import Limiter
 from weigh.execute.program import Program, program_url, run_program
 from weigh.execute.retry import RetryPolicy
@@ -31,16 +30,15 @@ from weigh.execute.sandboxes.spec import SandboxSpec
 from weigh.execute.stop import StopSignal
 from weigh.execute.trials import internal_error, trial_id
 from weigh.execute.venvs import base_python, find_venv
-from weigh.pipeline.external_calls import Attributed, attribute, steps
+from weigh.pipeline.external_calls import Attributed, attribute
+from weigh.pipeline.external_trials import ProgramTrials
 from weigh.pipeline.scoring import Scoring
 from weigh.plan.cell import Cell
 from weigh.protocols import ExecResult, Provider, Sink
 from weigh.records.errors import CapabilityError, Error, Failure
-from weigh.records.request import Output, Request
-from weigh.records.score import Score
-from weigh.records.trajectory import Trajectory
-from weigh.records.trial import EMPTY, ERROR, Attempt, Timing, Trial
-from weigh.records.usage import Usage, add_usage
+from weigh.records.request import Request
+from weigh.records.trial import EMPTY, ERROR, Trial
+from weigh.records.usage import Usage
 
 if TYPE_CHECKING:
     from weigh.execute.gateway.server import Gateway
@@ -133,7 +131,7 @@ class _Batch:
             retry=RetryPolicy(retries=context.retries),
             sleep=context.stop.sleep,
         )
-        self.began, self.clock = time.time(), time.monotonic()
+        self.trials = ProgramTrials(context.run, self.id, context.scoring)
 
     async def run(self) -> None:
         out = home().make()
@@ -249,26 +247,26 @@ class _Batch:
             result = reported.get(name)
             if lost is not None and (lost.code or "").startswith("limit:"):
                 if not run_spent:
-                    await self._append(await self._outcome(cell, str(lost.code), own))
+                    await self._append(await self.trials.outcome(cell, str(lost.code), own))
             elif self.session.meter.started == 0 and (result is not None or ended is not None):
                 message = f"{self.task.name}'s program never asked the model"
                 empty = Error(kind="empty", code="no_calls", message=message)
                 why = missing if result is None else empty
-                await self._append(self._trial(cell, EMPTY if why.kind == "empty" else ERROR, own, error=why))
+                await self._append(self.trials.trial(cell, EMPTY if why.kind == "empty" else ERROR, own, error=why))
             elif lost is not None:
-                await self._append(self._trial(cell, ERROR, own, error=lost))
+                await self._append(self.trials.trial(cell, ERROR, own, error=lost))
             elif own and all(c.output is not None and c.output.is_empty for c in own):
                 error = Error(kind="empty", message="the model produced nothing: no token, no tool call, no answer")
-                await self._append(self._trial(cell, EMPTY, own, error=error, result=result))
+                await self._append(self.trials.trial(cell, EMPTY, own, error=error, result=result))
             elif result is not None and result.error is None:
-                await self._append(await self._judged(cell, result, own))
+                await self._append(await self.trials.judged(cell, result, own))
             elif result is not None:
                 error = Error(kind="task", code="reported", message=str(result.error)[:400])
-                await self._append(self._trial(cell, ERROR, own, error=error, result=result))
+                await self._append(self.trials.trial(cell, ERROR, own, error=error, result=result))
             elif timed_out:
-                await self._append(await self._outcome(cell, "timeout", own))
+                await self._append(await self.trials.outcome(cell, "timeout", own))
             elif ended is not None:
-                await self._append(self._trial(cell, ERROR, own, error=missing))
+                await self._append(self.trials.trial(cell, ERROR, own, error=missing))
         if run_spent:
             self.context.stop.request(f"the run's budget is spent ({self.session.spent})")
 
@@ -276,91 +274,9 @@ class _Batch:
         await self.context.sink.append(trial)
         self.context.budget.charge(trial)
 
-    async def _judged(self, cell: Cell, result: Reported, own: Sequence[Call]) -> Trial:
-        trajectory = self._trajectory(cell, own, result)
-        scores = await self.context.scoring.score(cell, trajectory, None)
-        failed = next((s.error for s in scores.values() if s.error is not None), None)
-        return self._trial(
-            cell,
-            self.context.scoring.status(cell, trajectory, scores) if failed is None else ERROR,
-            own,
-            error=failed,
-            result=result,
-            trajectory=trajectory,
-            scores=scores,
-        )
-
-    async def _outcome(self, cell: Cell, status: str, own: Sequence[Call]) -> Trial:
-        trajectory = msgspec.structs.replace(self._trajectory(cell, own, None), stop_reason=status)
-        scores = await self.context.scoring.no_match(cell, trajectory)
-        return self._trial(cell, status, own, trajectory=trajectory, scores=scores)
-
-    def _trajectory(self, cell: Cell, own: Sequence[Call], result: Reported | None) -> Trajectory:
-        last = own[-1] if own else None
-        output = (last.output if last else None) or Output()
-        metadata: dict[str, Any] = {}
-        if result is not None:
-            metadata["reported"] = finite(result.scores)
-            if result.answer is not None:
-                metadata["answer"] = result.answer
-                if not own:
-                    output = Output(text=result.answer)
-        return Trajectory(
-            request=last.request if last else cell.request,
-            output=output,
-            steps=steps(own, self.began) if len(own) > 1 else (),
-            usage=_usage(own),
-            metadata=metadata,
-        )
-
-    def _trial(
-        self,
-        cell: Cell,
-        status: str,
-        own: Sequence[Call],
-        *,
-        error: Error | None = None,
-        result: Reported | None = None,
-        trajectory: Trajectory | None = None,
-        scores: dict[str, Score] | None = None,
-    ) -> Trial:
-        model = sum(c.seconds for c in own)
-        seconds = result.seconds if result else None
-        if seconds is None and own:
-            seconds = own[-1].at + own[-1].seconds - own[0].at
-        if seconds is None:
-            seconds = time.monotonic() - self.clock  # of the whole program: nobody knows this question's own
-        started = own[0].at if own else self.began
-        metadata: dict[str, Any] = {"program": self.id, "model_calls": len(own)}
-        if result is not None and result.metadata:
-            metadata["reported"] = result.metadata
-        return Trial(
-            id=trial_id(),
-            run=self.context.run,
-            key=cell.key,
-            arm=cell.arm,
-            task=cell.task,
-            variant=cell.variant,
-            instance=cell.instance,
-            instance_digest=cell.instance_digest,
-            epoch=cell.epoch,
-            status=status,
-            error=error,
-            trajectory=trajectory,
-            scores=scores or {},
-            attempts=(Attempt(started=started, seconds=round(seconds, 6), error=error),),
-            timing=Timing(started=started, total=round(seconds, 6), model=round(model, 6) if own else None),
-            usage=_usage(own),
-            metadata=metadata,
-        )
-
 
 def _cancel(running: asyncio.Future[Any]) -> None:
     running.cancel()
-
-
-def _usage(own: Sequence[Call]) -> Usage:
-    return add_usage([c.output.usage for c in own if c.output is not None]) if own else Usage()
 
 
 def _within(task: ExternalEval, budget: Budget) -> GatewayBudget:
