@@ -206,7 +206,7 @@ asyncio.run(main())
 @pytest.mark.model
 async def test_a_base_model_refuses_to_chat() -> None:
     weights("gemma3-270m")
-    async with create("gemma3-270m", {}, concurrency=None) as provider:
+    async with create("gemma3-270m", {"threads": 1}, concurrency=None) as provider:
         assert "chat" not in provider.capabilities
         with pytest.raises(Failure, match="template"):
             await provider.respond(ChatRequest(messages=(Message(role="user", content="Hi"),)))
@@ -240,7 +240,7 @@ async def test_qwen_calls_a_tool_and_is_given_its_result() -> None:
     name = "qwen2.5-coder-0.5b-instruct"
     if not models.present(catalogue()[name]):
         pytest.skip(f"needs the weights of {name}: weigh models get {name}")
-    async with create(name, {"slots": 1, "context": 2048}, concurrency=None) as provider:
+    async with create(name, {"slots": 1, "context": 2048, "threads": 1}, concurrency=None) as provider:
         assert "tools" in provider.capabilities
         user = Message(role="user", content="What is the weather in Oslo today?")
         sampling = SamplingParams(max_tokens=80)

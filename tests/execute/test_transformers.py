@@ -54,6 +54,10 @@ def weights() -> models.ModelFile:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def provider(weights: models.ModelFile) -> AsyncIterator[TransformersProvider]:
+    import torch
+
+    # Threads wait for one another by spinning, and other tests have the other cores.
+    torch.set_num_threads(1)
     async with create(MODEL, {"device": "cpu"}, concurrency=None) as provider:
         yield provider
 
@@ -139,12 +143,12 @@ async def test_llamacpp_scores_what_transformers_scores(
     exact = tmp_path / "float32.gguf"
     as_float32(weights.path, exact)
     try:
-        async with llamacpp.create(str(exact), {}, concurrency=None) as embedded:
+        async with llamacpp.create(str(exact), {"threads": 1}, concurrency=None) as embedded:
             same = nats_a_token(plain, await asyncio.gather(*map(embedded.respond, QUESTIONS)))
     finally:
         exact.unlink()  # half a gigabyte
     assert max(same) < 0.001
-    async with llamacpp.create(MODEL, {}, concurrency=None) as embedded:
+    async with llamacpp.create(MODEL, {"threads": 1}, concurrency=None) as embedded:
         rounded = nats_a_token(plain, await asyncio.gather(*map(embedded.respond, QUESTIONS)))
     assert sum(rounded) / len(rounded) < 0.05
     assert max(rounded) < 0.15

@@ -40,7 +40,7 @@ def test_a_small_model_drives_pi_on_a_released_version(ready: None, tmp_path: Pa
     study = {
         "name": "reduced",
         "profile": "sqlite-utils",
-        "models": [{"model": f"llamacpp/{MODEL}::context=8192,slots=1", "name": "small", "size": 0.5}],
+        "models": [{"model": f"llamacpp/{MODEL}::context=8192,slots=1,threads=1", "name": "small", "size": 0.5}],
         "revisions": ["3.38"],
         "tiers": ["bare"],
         "tasks": ["count-tea"],
