@@ -13,9 +13,11 @@ from weigh.cli.main import main
 from weigh.define.study import read_study
 from weigh.pipeline.request import RunResult
 from weigh.pipeline.study import StudyChanges, build_study, open_session, plan_study
+from weigh.pipeline.study_about import study_about
 from weigh.pipeline.study_status import cell_groups, forecast
 from weigh.records.errors import WeighError
 from weigh.records.trial import Trial
+from weigh.records.workspace import Workspace
 from weigh.store.layout import Store
 from weigh.store.leases import Leases
 from weigh.store.reader import read_trials
@@ -212,6 +214,22 @@ async def test_a_run_remembers_what_its_tiers_gave_the_agent(study: Path, librar
     ]
     assert (notes["files"], notes["instructions"]) == (["NOTES.md"], "Read NOTES.md.")
     assert "abcdefgh" not in str(about) and str(study.parent) not in str(about["file"])
+
+
+async def test_what_a_tier_gives_is_remembered_for_every_revision_where_it_differs(study: Path, library: Path) -> None:
+    plan = await plan_study(read_study(study))
+    names = [revision.name for revision in plan.revisions]
+    spaces = [Workspace(digest=name, instructions=f"Call it as {name} does.") for name in names]
+    given = [(name, "bare", space) for name, space in zip(names, spaces, strict=True)]
+    given += [(name, "skill", spaces[0]) for name in names]
+    bare, skill = study_about(plan.study, plan.profile, given)["tiers"]
+    assert len(names) == 2 and bare["varies"] and bare["instructions"] == spaces[0].instructions
+    assert bare["revisions"] == [
+        {"revision": n, "instructions": s.instructions} for n, s in zip(names, spaces, strict=True)
+    ]
+    assert "varies" not in skill and "revisions" not in skill
+    # As arms name them, so that what is compared finds its texts.
+    assert {str(settings.axes["revision"]) for settings in plan.request.settings} == set(names)
 
 
 async def test_two_that_want_the_same_installation_share_it(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
