@@ -27,7 +27,7 @@ from weigh.store.layout import Store
 EPOCHS = {"able": 4, "weak": 4, "once": 1}
 BODIES = {"3.9": "Run `tool load FILE` first.", "3.38": "Run `tool ask FILE` first."}
 SKILLS = {rev: [{"name": "tool", "description": "How.", "body": body, "digest": rev}] for rev, body in BODIES.items()}
-TIERS = [
+TIERS: list[dict[str, Any]] = [
     {"name": "bare", "description": "nothing"},
     {"name": "skill", "description": "a Skill", "skills": SKILLS["3.9"], "varies": True,
      "revisions": [{"revision": rev, "skills": own} for rev, own in SKILLS.items()]},
