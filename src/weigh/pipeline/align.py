@@ -13,21 +13,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from weigh.pipeline.clusters import cluster_names, metadata
+from weigh.pipeline.clusters import cluster_names
 from weigh.pipeline.column import column
-from weigh.pipeline.metrics import COSTS, common_metric, marker_metric
 from weigh.pipeline.questions import Errors
 from weigh.pipeline.sides import Side, contexts, side_key
-from weigh.pipeline.task_pairs import refuse_versions, task_pairs
-from weigh.pipeline.values import did_fail, read_values
 from weigh.records.arm import Axis
 from weigh.records.run import MetricInfo, TaskInfo
 from weigh.store.dataset import Dataset
-
-__all__ = [
-    "COSTS", "Aligned", "align", "common_metric", "did_fail", "marker_metric", "metadata", "read_values",
-    "refuse_versions", "side_key", "task_pairs",
-]  # fmt: skip
 
 
 class Aligned(msgspec.Struct, frozen=True, kw_only=True):

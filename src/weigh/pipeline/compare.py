@@ -21,20 +21,14 @@ from weigh.analyze.scope import GivenComparison, compare_given
 from weigh.analyze.suite import SuiteComparison, compare_suite
 from weigh.analyze.unequal import UnequalFailures, failed_unequally
 from weigh.define.difference import refuse_whole
-from weigh.pipeline.align import (
-    COSTS,
-    Aligned,
-    align,
-    common_metric,
-    metadata,
-    refuse_versions,
-    side_key,
-    task_pairs,
-)
+from weigh.pipeline.align import Aligned, align
 from weigh.pipeline.cached_share import cautions
+from weigh.pipeline.clusters import metadata
+from weigh.pipeline.metrics import COSTS, common_metric
 from weigh.pipeline.questions import Errors
 from weigh.pipeline.results import suite_members, suite_tree
-from weigh.pipeline.sides import Side, contexts, find_sides
+from weigh.pipeline.sides import Side, contexts, find_sides, side_key
+from weigh.pipeline.task_pairs import refuse_versions, task_pairs
 from weigh.records.errors import DefinitionError
 from weigh.records.run import MetricInfo, Run, SuiteNode, TaskInfo
 from weigh.store.dataset import Dataset, open_dataset

@@ -14,12 +14,13 @@ import numpy as np
 
 from weigh.analyze.estimate import Estimate, estimate
 from weigh.analyze.spread import median_interval, spread
-from weigh.pipeline.align import COSTS, did_fail, read_values
 from weigh.pipeline.compare_rows import percent, plain, span
+from weigh.pipeline.metrics import COSTS
 from weigh.pipeline.paths import PREFIX
 from weigh.pipeline.payload_grid import LEVELS
 from weigh.pipeline.questions import questions
 from weigh.pipeline.report_source import CachedDataset, Source
+from weigh.pipeline.values import did_fail, read_values
 from weigh.records.run import MetricInfo
 from weigh.records.trial import join_spec
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weigh.analyze.verdict import show_p
-from weigh.pipeline.align import COSTS
 from weigh.pipeline.compare import Options, Report, compare_sides
 from weigh.pipeline.compare_notes import notes
 from weigh.pipeline.compare_rows import cells, flat_rows, percent, plain, points, signed, span
 from weigh.pipeline.conclusion import conclude, is_proportion
 from weigh.pipeline.matrix import MatrixReport, MatrixRow, compare_many
 from weigh.pipeline.matrix_rows import matrix_rows, reach_told
+from weigh.pipeline.metrics import COSTS
 from weigh.pipeline.payload_grid import LEVELS, Blocks, Grid, Lens
 from weigh.pipeline.report_source import CachedDataset, Comparable, Source
 from weigh.pipeline.result_rows import summary_rows

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from weigh.pipeline.align import task_pairs
 from weigh.pipeline.compare import Options
 from weigh.pipeline.path_rows import path_cells
 from weigh.pipeline.paths import side_paths
 from weigh.pipeline.payload_grid import ERRORS, Blocks, Grid
 from weigh.pipeline.report_source import CachedDataset, Comparable
+from weigh.pipeline.task_pairs import task_pairs
 from weigh.records.errors import DefinitionError
 
 

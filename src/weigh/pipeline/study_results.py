@@ -14,10 +14,10 @@ import numpy as np
 from weigh.analyze.estimate import Estimate
 from weigh.analyze.spread import Spread, spread
 from weigh.define.study import StudyCompare
-from weigh.pipeline.align import marker_metric
 from weigh.pipeline.compare import Options, Report, compare_sides
 from weigh.pipeline.interaction import InteractionReport, compare_along
 from weigh.pipeline.latest import current
+from weigh.pipeline.metrics import marker_metric
 from weigh.pipeline.questions import questions
 from weigh.pipeline.report_source import CachedDataset
 from weigh.pipeline.results import pooled_estimate
