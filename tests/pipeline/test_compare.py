@@ -11,8 +11,10 @@ import pytest
 
 from tests.pipeline.compare_kit import binary, put
 from weigh.analyze.paired import compare_pairs
-from weigh.pipeline.compare import Options, Report, compare
+from weigh.pipeline.compare import compare
 from weigh.pipeline.compare_notes import notes
+from weigh.pipeline.compare_options import Options
+from weigh.pipeline.compare_report import Report
 from weigh.pipeline.compare_rows import cells, flat_rows
 from weigh.pipeline.conclusion import conclude
 from weigh.pipeline.sides import find_sides

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from tests.pipeline.compare_kit import ACCURACY, binary, put
-from weigh.pipeline.compare import Options, compare, open_sides
+from weigh.pipeline.compare import compare
+from weigh.pipeline.compare_options import Options
 from weigh.pipeline.interaction import InteractionReport, compare_along
 from weigh.pipeline.interaction_rows import interaction_notes
 from weigh.pipeline.matrix import MatrixReport, compare_many, pair_name
 from weigh.pipeline.paths import PathReport, compare_paths
-from weigh.pipeline.sides import find_sides
+from weigh.pipeline.sides import find_sides, open_sides
 from weigh.records.errors import DefinitionError
 from weigh.records.run import MetricInfo, SuiteNode
 from weigh.store.layout import Store

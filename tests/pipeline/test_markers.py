@@ -11,7 +11,8 @@ import pytest
 from tests.pipeline.conftest import Bench
 from weigh.cli.main import main
 from weigh.define.registry import default
-from weigh.pipeline.compare import Options, compare
+from weigh.pipeline.compare import compare
+from weigh.pipeline.compare_options import Options
 from weigh.pipeline.effort import efforts
 from weigh.pipeline.request import RunResult
 from weigh.pipeline.rescore import rescore

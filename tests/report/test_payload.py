@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from tests.report.kit import study
-from weigh.pipeline.compare import Options, compare_sides
+from weigh.pipeline.compare import compare_sides
+from weigh.pipeline.compare_options import Options
 from weigh.pipeline.matrix import compare_many
 from weigh.pipeline.payload import build_payload
 from weigh.pipeline.payload_grid import ERRORS, LEVELS

@@ -11,8 +11,8 @@ from tests.pipeline.compare_kit import put
 from weigh.analyze.front import beaten_by, pareto_front
 from weigh.cli.commands.plot import specification
 from weigh.cli.main import main
-from weigh.pipeline.compare import Options as CompareOptions
 from weigh.pipeline.compare import compare
+from weigh.pipeline.compare_options import Options as CompareOptions
 from weigh.pipeline.plot import KINDS, draw
 from weigh.pipeline.plot_rows import Options
 from weigh.pipeline.results import summarize

@@ -18,7 +18,8 @@ from tests.study.test_study_run import run, trials
 from weigh.cli.main import main
 from weigh.cli.study_results_text import results_text
 from weigh.define.study import StudyCompare, read_study
-from weigh.pipeline.compare import Options, compare
+from weigh.pipeline.compare import compare
+from weigh.pipeline.compare_options import Options
 from weigh.pipeline.study import StudyChanges
 from weigh.pipeline.study_results import study_results
 from weigh.records.errors import DefinitionError

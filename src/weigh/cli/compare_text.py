@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from weigh.cli.table import Column, Format, render
-from weigh.pipeline.compare import Report
 from weigh.pipeline.compare_notes import CORRECTIONS, notes, some
+from weigh.pipeline.compare_report import Report
 from weigh.pipeline.compare_rows import cells, flat_rows
 from weigh.pipeline.conclusion import conclude
 

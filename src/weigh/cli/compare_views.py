@@ -10,7 +10,7 @@ from typing import Any
 from weigh.cli.compare_output import formatted
 from weigh.cli.flags import UsageError
 from weigh.cli.table import Column, Format, render
-from weigh.pipeline.compare import Options
+from weigh.pipeline.compare_options import Options
 from weigh.pipeline.compare_rows import percent, plain, points, signed, span
 from weigh.pipeline.conclusion import is_proportion
 from weigh.pipeline.interaction import InteractionReport, compare_along

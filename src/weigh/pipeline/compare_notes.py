@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from weigh.pipeline.compare import Report, TaskRow
+from weigh.pipeline.compare_report import Report, TaskRow
 
 COUNTED = {
     "mean_of_tasks": "each task counts the same",

@@ -10,7 +10,7 @@ from typing import Any
 
 from weigh.analyze.spread import Spread
 from weigh.analyze.verdict import show_p
-from weigh.pipeline.compare import Report, SuiteRow, TaskRow
+from weigh.pipeline.compare_report import Report, SuiteRow, TaskRow
 from weigh.pipeline.conclusion import is_proportion
 from weigh.records.run import MetricInfo
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from weigh.analyze.cost import CostComparison
 from weigh.analyze.verdict import show_p
-from weigh.pipeline.compare import Report, SuiteRow, TaskRow
+from weigh.pipeline.compare_report import Report, SuiteRow, TaskRow
 from weigh.records.run import MetricInfo
 
 MOST = 5

@@ -15,10 +15,9 @@ import msgspec
 
 from weigh.pipeline.align import Aligned, align
 from weigh.pipeline.answers import KeyMaker, Question, answer, choices, digest_of, read_trials_of, serving, target
-from weigh.pipeline.compare import open_sides
 from weigh.pipeline.metrics import pick_metric
 from weigh.pipeline.questions import Errors
-from weigh.pipeline.sides import Member, Side, contexts, find_sides
+from weigh.pipeline.sides import Member, Side, contexts, find_sides, open_sides
 from weigh.pipeline.task_pairs import refuse_versions, task_pairs
 from weigh.records.arm import Axis
 from weigh.records.errors import DefinitionError, suggest

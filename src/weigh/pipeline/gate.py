@@ -17,11 +17,13 @@ from weigh.analyze.correct import Correction, adjust
 from weigh.analyze.gate import Gate, judge_drop, judge_ratio, judge_suite
 from weigh.analyze.unequal import failed_unequally
 from weigh.pipeline.align import Aligned, align
-from weigh.pipeline.compare import Pairing, host_difference, open_sides, side_names, suites_of
+from weigh.pipeline.compare_report import Pairing
+from weigh.pipeline.compare_suites import suites_of
+from weigh.pipeline.conditions import host_difference
 from weigh.pipeline.metrics import COSTS, marker_metric, pick_metric
 from weigh.pipeline.questions import Errors
 from weigh.pipeline.results import suite_members, suite_tree
-from weigh.pipeline.sides import Side, find_sides
+from weigh.pipeline.sides import Side, find_sides, open_sides, side_names
 from weigh.pipeline.task_names import choose_named
 from weigh.pipeline.task_pairs import has_variant, refuse_versions, task_pairs
 from weigh.records.errors import DefinitionError, suggest

@@ -17,7 +17,8 @@ from weigh.analyze.correct import adjust
 from weigh.analyze.interaction import Interaction, compare_interaction
 from weigh.pipeline.align import Aligned, align
 from weigh.pipeline.axis import UNORDERED, order_axis
-from weigh.pipeline.compare import Options, host_difference
+from weigh.pipeline.compare_options import Options
+from weigh.pipeline.conditions import host_difference
 from weigh.pipeline.metrics import COSTS, common_metric
 from weigh.pipeline.results import suite_members
 from weigh.pipeline.sides import Side

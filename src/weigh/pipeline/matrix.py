@@ -19,11 +19,13 @@ from weigh.analyze.matrix import Matrix, Pair, compare_matrix, correct_matrices,
 from weigh.analyze.rank import BradleyTerry, bradley_terry, tiers
 from weigh.analyze.suite import SuiteComparison, compare_suite
 from weigh.analyze.unequal import failed_unequally
-from weigh.pipeline.compare import Options, host_difference, side_names, suites_of
+from weigh.pipeline.compare_options import Options
+from weigh.pipeline.compare_suites import suites_of
+from weigh.pipeline.conditions import host_difference
 from weigh.pipeline.metrics import COSTS
 from weigh.pipeline.results import suite_members, suite_tree
 from weigh.pipeline.sheet import Sheet, fill_sheet, only_shared, shared_tasks, tasks_meant
-from weigh.pipeline.sides import Side
+from weigh.pipeline.sides import Side, side_names
 from weigh.records.errors import DefinitionError
 from weigh.records.run import MetricInfo, SuiteNode
 from weigh.store.dataset import Dataset

@@ -14,7 +14,7 @@ import numpy as np
 
 from weigh.analyze.estimate import Estimate, estimate, estimate_epochs
 from weigh.analyze.spread import Spread, spread
-from weigh.pipeline.compare import Options
+from weigh.pipeline.compare_options import Options
 from weigh.pipeline.metrics import COSTS, pick_metric
 from weigh.pipeline.questions import questions
 from weigh.pipeline.sides import Side

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from weigh.pipeline.compare import Options
+from weigh.pipeline.compare_options import Options
 from weigh.pipeline.interaction import compare_along
 from weigh.pipeline.interaction_rows import interaction_cells, interaction_notes
 from weigh.pipeline.payload_grid import Blocks, Grid, Lens

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weigh.analyze.verdict import show_p
-from weigh.pipeline.compare import Options, Report, compare_sides
+from weigh.pipeline.compare import compare_sides
 from weigh.pipeline.compare_notes import notes
+from weigh.pipeline.compare_options import Options
+from weigh.pipeline.compare_report import Report
 from weigh.pipeline.compare_rows import cells, flat_rows, percent, plain, points, signed, span
 from weigh.pipeline.conclusion import conclude, is_proportion
 from weigh.pipeline.matrix import MatrixReport, MatrixRow, compare_many

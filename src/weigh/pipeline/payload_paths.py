@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from weigh.pipeline.compare import Options
+from weigh.pipeline.compare_options import Options
 from weigh.pipeline.path_rows import path_cells
 from weigh.pipeline.paths import side_paths
 from weigh.pipeline.payload_grid import ERRORS, Blocks, Grid

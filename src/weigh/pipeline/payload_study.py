@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from weigh.define.study import StudyCompare
-from weigh.pipeline.compare import Options
+from weigh.pipeline.compare_options import Options
 from weigh.pipeline.payload_given import skill_ways
 from weigh.pipeline.payload_grid import Blocks, Grid
 from weigh.pipeline.report_source import CachedDataset, Source

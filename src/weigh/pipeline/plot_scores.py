@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from weigh.analyze.estimate import Estimate, estimate
-from weigh.pipeline.compare import Options as CompareOptions
 from weigh.pipeline.compare import compare
+from weigh.pipeline.compare_options import Options as CompareOptions
 from weigh.pipeline.compare_rows import flat_rows, percent, plain, points, signed, span
 from weigh.pipeline.conclusion import is_proportion
 from weigh.pipeline.plot_rows import (

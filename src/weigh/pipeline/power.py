@@ -16,11 +16,10 @@ from weigh.analyze.power import PowerPlan, plan_power
 from weigh.pipeline.align import align
 from weigh.pipeline.clusters import cluster_names
 from weigh.pipeline.column import column
-from weigh.pipeline.compare import open_sides
 from weigh.pipeline.conclusion import is_proportion
 from weigh.pipeline.metrics import pick_metric
 from weigh.pipeline.questions import Errors
-from weigh.pipeline.sides import Side, contexts, resolve_sides
+from weigh.pipeline.sides import Side, contexts, open_sides, resolve_sides
 from weigh.pipeline.task_names import choose_named
 from weigh.pipeline.task_pairs import has_variant, refuse_versions, task_pairs
 from weigh.records.errors import DefinitionError

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from weigh.pipeline.clusters import cluster_names
 from weigh.pipeline.column import Column, column
-from weigh.pipeline.compare import Options
+from weigh.pipeline.compare_options import Options
 from weigh.pipeline.metrics import pick_metric
 from weigh.pipeline.sides import Side, contexts, side_key
 from weigh.pipeline.task_names import choose_named

@@ -17,6 +17,7 @@ from weigh.pipeline.latest import current
 from weigh.records.arm import Arm, Axis
 from weigh.records.errors import DefinitionError, StoreError, suggest
 from weigh.records.run import Run
+from weigh.store.dataset import Dataset, open_dataset
 from weigh.store.layout import Store
 
 _TELLING = ("revision", "tier", "agent", "harness", "model", "step")
@@ -84,6 +85,16 @@ def find_sides(store: Store, words: Sequence[str]) -> list[Side]:
         have = f"{sides[0].label} is one arm" if sides else "nothing was named"
         raise DefinitionError(f"a comparison takes two things, and {have}; name another run, RUN:ARM or filter")
     return sides
+
+
+def open_sides(store: Store, sides: Iterable[Side]) -> Dataset:
+    """The data set of all runs that sides need."""
+    return open_dataset(store, sorted({m.run.id for s in sides for m in s.members}))
+
+
+def side_names(side: Side) -> tuple[str, ...]:
+    """The run and arm behind a side."""
+    return tuple(f"{m.run.id}:{m.arm.id}" for m in side.members)
 
 
 def resolve_sides(store: Store, words: Sequence[str]) -> list[Side]:

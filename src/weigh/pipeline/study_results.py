@@ -14,7 +14,9 @@ import numpy as np
 from weigh.analyze.estimate import Estimate
 from weigh.analyze.spread import Spread, spread
 from weigh.define.study import StudyCompare
-from weigh.pipeline.compare import Options, Report, compare_sides
+from weigh.pipeline.compare import compare_sides
+from weigh.pipeline.compare_options import Options
+from weigh.pipeline.compare_report import Report
 from weigh.pipeline.interaction import InteractionReport, compare_along
 from weigh.pipeline.latest import current
 from weigh.pipeline.metrics import marker_metric

@@ -8,7 +8,7 @@ from typing import Any
 from weigh.analyze.paired import Comparison
 from weigh.analyze.scope import GivenComparison
 from weigh.analyze.verdict import show_p
-from weigh.pipeline.compare import TaskRow
+from weigh.pipeline.compare_report import TaskRow
 from weigh.pipeline.compare_rows import percent, points, span
 from weigh.pipeline.study_results import WORDS, Contrast, ModelVerdict
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from weigh.pipeline.compare import Options, TaskRow, compare_sides
+from weigh.pipeline.compare import compare_sides
+from weigh.pipeline.compare_options import Options
+from weigh.pipeline.compare_report import TaskRow
 from weigh.pipeline.sides import Side
 from weigh.store.dataset import Dataset
 from weigh.store.layout import Store

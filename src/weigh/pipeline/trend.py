@@ -24,10 +24,10 @@ from weigh.pipeline.answers import digest_of
 from weigh.pipeline.axis import Ordered, Place, line_axes, order_axis, pick_axis, trend_members
 from weigh.pipeline.clusters import metadata
 from weigh.pipeline.column import Column, column
-from weigh.pipeline.compare import host_difference, open_sides
+from weigh.pipeline.conditions import host_difference
 from weigh.pipeline.metrics import pick_metric
 from weigh.pipeline.questions import Errors
-from weigh.pipeline.sides import Member, Side, contexts
+from weigh.pipeline.sides import Member, Side, contexts, open_sides
 from weigh.pipeline.task_names import choose_named
 from weigh.pipeline.task_pairs import has_variant, refuse_versions
 from weigh.records.arm import Axis

@@ -10,10 +10,11 @@ from weigh.cli.compare_output import formatted, write
 from weigh.cli.compare_text import report_text
 from weigh.cli.flags import add_format, add_store
 from weigh.define.difference import parse_difference
-from weigh.pipeline.compare import Options, compare_sides, open_sides
+from weigh.pipeline.compare import compare_sides
+from weigh.pipeline.compare_options import Options
 from weigh.pipeline.compare_rows import flat_rows
 from weigh.pipeline.conclusion import conclude
-from weigh.pipeline.sides import Side, find_sides
+from weigh.pipeline.sides import Side, find_sides, open_sides
 from weigh.records.errors import DefinitionError
 from weigh.store.dataset import Dataset
 from weigh.store.layout import Store

@@ -13,7 +13,7 @@ from weigh.cli.study_results_text import results_text
 from weigh.cli.study_text import forecast_text, heading, matrix, totals
 from weigh.cli.terminal import say
 from weigh.execute.stop import StopSignal
-from weigh.pipeline.compare import Options
+from weigh.pipeline.compare_options import Options
 from weigh.pipeline.request import RunResult
 from weigh.pipeline.study import StudyPlan, open_session, plan_study, study_in_use
 from weigh.pipeline.study_results import study_results

@@ -11,7 +11,7 @@ from weigh.cli.study_results_text import results_text
 from weigh.cli.study_tasks_text import tasks_text, trials_text
 from weigh.cli.study_text import outdated
 from weigh.cli.terminal import say
-from weigh.pipeline.compare import Options
+from weigh.pipeline.compare_options import Options
 from weigh.pipeline.study import open_session, plan_study
 from weigh.pipeline.study_results import study_results
 from weigh.pipeline.study_status import cell_groups
