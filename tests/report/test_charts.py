@@ -69,6 +69,13 @@ def test_paper_draws_it(name: str) -> None:
     assert svg.startswith("<svg") and "NaN" not in svg and "undefined" not in svg
 
 
+def test_differences_stand_in_the_order_given_whatever_is_known_of_them() -> None:
+    convert = pytest.importorskip("vl_convert")
+    rows = [{**DIFFERENCE, "row": "without"}, {**DIFFERENCE, "row": "with", "band_low": -0.2, "band_high": 0.2}]
+    svg = convert.vegalite_to_svg(charts.forest(rows, x_title="B - A"), vl_version="6.4")
+    assert svg.index(">without<") < svg.index(">with<")
+
+
 def test_colours_of_both_themes_name_the_same_things() -> None:
     themes = charts.templates()["themes"]
     assert set(themes["light"]) == set(themes["dark"]) == set(themes["paper"])

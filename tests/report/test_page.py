@@ -201,6 +201,20 @@ def test_every_number_of_a_trial_can_be_shown(opened: Opened) -> None:
     assert opened.errors == []
 
 
+def test_a_point_of_a_difference_leads_to_the_questions_behind_it(opened: Opened) -> None:
+    page = opened.go(view="compare", a=0, b=3)
+    page.wait_for_selector(".chart[data-chart=forest][data-drawn]")
+    task = rows(page, "The paired comparison")[0][0]
+    point = page.query_selector_all(".chart[data-chart=forest] .mark-symbol path")[0]
+    point.hover()
+    assert page.inner_text("#tip").startswith(f"{task}: ")
+    point.click()
+    page.wait_for_selector("html[data-view=questions]")
+    assert "a=0" in page.url and "b=3" in page.url
+    chosen = "label => label.querySelector('select').selectedOptions[0].textContent"
+    assert page.eval_on_selector("#main label:has-text('task')", chosen) == task
+
+
 def test_a_tier_is_left_out_by_one_box(opened: Opened) -> None:
     page = opened.go(view="overview")
     page.click("summary:has-text('arms: all')")

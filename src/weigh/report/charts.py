@@ -111,6 +111,7 @@ def forest(
     """Differences with intervals around a line of no difference. Rows: `row`, `value`, `low`, `high`, `verdict`,
     `label`, and `band_low`, `band_high`: what is too small to have been seen (None where nobody knows)."""
     return chart("forest", {"rows": rows}, {
+        "order": list(dict.fromkeys(r["row"] for r in rows)),
         "legend": {"values": [v for v in VERDICTS if any(r["verdict"] == v for r in rows)]}, "x_title": x_title,
         "null": null, "label_expr": POINTS if percent else SIGNED, "width": width,
         "description": description or x_title,

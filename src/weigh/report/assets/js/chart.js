@@ -103,7 +103,7 @@ function pointing(view, element) {
     const found = datum(item);
     if (!found) return tip(null);
     element.style.cursor = found.href ? "pointer" : "";
-    tip(event, `${found.label}${found.href ? "\n(click for the trials)" : ""}`);
+    tip(event, `${found.label}${found.href ? "\n(click to look closer)" : ""}`);
   });
   element.addEventListener("mouseleave", () => tip(null));
   view.addEventListener("click", (_, item) => {

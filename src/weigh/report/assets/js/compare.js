@@ -154,15 +154,18 @@ function forest(rows) {
   const ratio = rows[0].ratio !== undefined;
   const points = rows[0].unit === "proportion";
   const name = (r) => (r.kind === "group" ? `${r.task}: ${r.group}` : r.task);
+  const [a, b] = sides();
+  const taskOf = (r) => payload().tasks.findIndex((t) => t.spec === r.task);
   const marks = rows.map((r) => ({
     row: name(r), value: ratio ? r.ratio : r.difference, low: (ratio ? r.ratio_low : r.low) ?? null, high: (ratio ? r.ratio_high : r.high) ?? null, verdict: r.verdict,
     band_low: !ratio && r.mde80 !== undefined ? -r.mde80 : null, band_high: !ratio && r.mde80 !== undefined ? r.mde80 : null,
+    href: taskOf(r) < 0 ? "" : fresh({ view: "questions", a, b, task: taskOf(r) }),
     label: `${name(r)}: ${ratio ? `${r.cells.ratio} times` : r.cells.difference}, ${(ratio ? r.cells.ratio_interval : r.cells.interval) || "no interval"}; B is ${r.verdict}`,
   }));
   const lower = rows[0].lower_is_better;
   const title = ratio ? "B / A (below 1: B is cheaper)" : `B - A${points ? ", percentage points" : ""}${lower ? " (below 0: B is better)" : ""}`;
   return h("figure", { style: { margin: "0" } },
-    later(place(), "forest", { rows: marks }, { null: ratio ? 1 : 0, label_expr: ratio ? "format(datum.value, '~g')" : points ? POINTS : SIGNED, x_title: title, legend: verdictLegend(marks),
+    later(place(), "forest", { rows: marks }, { order: [...new Set(marks.map((m) => m.row))], null: ratio ? 1 : 0, label_expr: ratio ? "format(datum.value, '~g')" : points ? POINTS : SIGNED, x_title: title, legend: verdictLegend(marks),
       description: "Differences with intervals, task by task; the table below has the numbers" }),
     marks.some((m) => m.band_low !== null) ? h("figcaption", { className: "soft" }, "Grey band: differences too small to show 4 times in 5, taken alone, with this many questions (MDE80).") : null);
 }
