@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from tests.study.kit import BACKEND, FIRST, PYPROJECT, SECOND, make_study
 from weigh.cli.main import main
 from weigh.store.layout import Store
 from weigh.store.reader import read_trials
+from weigh.study.packages import unpack_tar
 
 SLOW_BACKEND = """
 def _wait(folder, build=build_wheel):
@@ -160,3 +162,27 @@ def test_released_versions_are_resolved_installed_and_their_source_is_shown(
     assert main(["study", "plan", str(study)]) == 2
     said_of = capsys.readouterr().err
     assert "there is no version '1.0.1' of greet for this Python; did you mean '1.0.0' or '1.1.0'" in said_of
+
+
+def test_an_old_python_unpacks_what_stays_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)  # as before 3.11.4
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        for name, mode in (
+            ("p-1/run.sh", 0o4755),
+            ("p-1/deep/x.py", 0o600),
+            ("../evil", 0o644),
+            ("/tmp/evil-too", 0o644),
+        ):
+            member = tarfile.TarInfo(name)
+            member.size, member.mode, member.uid = 2, mode, 12345
+            archive.addfile(member, io.BytesIO(b"hi"))
+        link = tarfile.TarInfo("p-1/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    target = tmp_path / "source"
+    with tarfile.open(tmp_path / "a.tar.gz") as held:
+        unpack_tar(held, target)
+    files = {p.relative_to(target).as_posix(): p for p in target.rglob("*") if not p.is_dir()}
+    assert set(files) == {"p-1/run.sh", "p-1/deep/x.py"} and not (tmp_path / "evil").exists()
+    assert {p.stat().st_mode & 0o7777 for p in files.values()} == {0o755, 0o644}
+    assert all(p.stat().st_uid == os.getuid() for p in files.values())

@@ -49,7 +49,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape(
         kind="private-key",
         pattern=r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-        r"(?:[^-\"]|-(?!----))*+(?:-----END [A-Z0-9 ]{1,40}-----)?",
+        r"[^-\"]*+(?:-(?!----)[^-\"]*+)*(?:-----END [A-Z0-9 ]{1,40}-----)?",
         anchors=("-----begin ",),
     ),
     _token("anthropic-key", "sk-ant-", f"{_WORDY}{{16,}}+"),

@@ -131,7 +131,24 @@ def _unpack(folder: Path) -> None:
             held.extractall(target)  # zipfile itself keeps members below the target
     else:
         with tarfile.open(archive) as held:
-            held.extractall(target, filter="data")
+            unpack_tar(held, target)
+
+
+def unpack_tar(held: tarfile.TarFile, target: Path) -> None:
+    """Unpack what stays below the target; Python before 3.11.4 has no filter for that, and then links are left out."""
+    if hasattr(tarfile, "data_filter"):
+        held.extractall(target, filter="data")
+        return
+    inside = target.resolve()
+    for member in held:
+        place = (inside / member.name).resolve()
+        source = held.extractfile(member) if member.isreg() and place.is_relative_to(inside) else None
+        if source is None:
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with source, place.open("wb") as file:
+            shutil.copyfileobj(source, file)
+        place.chmod(0o755 if member.mode & 0o100 else 0o644)
 
 
 async def _pip(*words: str, lock: int | None = None) -> tuple[int, str, str]:

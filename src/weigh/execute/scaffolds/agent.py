@@ -129,7 +129,7 @@ class AgentScaffold:
     def sandbox(self, spec: SandboxSpec, workspace: Workspace | None) -> SandboxSpec:
         """The sandbox with the agent's installation, the skills' folders and the way to the gateway."""
         assert self._gateway is not None and self._program is not None
-        shown = [self._program.path, *(_node_folders(self._program)), *(workspace.skills if workspace else ())]
+        shown = [self._program.path, *_interpreters(self._program), *(workspace.skills if workspace else ())]
         # In an open network the sandbox shares this machine's loopback, and `local` has it anyway.
         self._direct = spec.mode == "local" or spec.network == "open"
         return msgspec.structs.replace(
@@ -180,11 +180,11 @@ async def _places(context: ScaffoldContext) -> tuple[str, str]:
     return home, place
 
 
-def _node_folders(program: Installation) -> Sequence[str]:
-    """Where node is, if the sandbox would not see it anyway."""
-    if program.node is None or program.node.startswith(("/usr/", "/bin/")):
-        return ()
-    return (str(Path(program.node).parent.parent),)
+def _interpreters(program: Installation) -> Sequence[str]:
+    """Folders of its node and of the Python of its virtual environment, where a sandbox does not show them anyway."""
+    python = Path(program.path) / "bin" / "python"
+    found = [program.node, str(python.resolve()) if python.exists() else None]
+    return [str(Path(f).parent.parent) for f in found if f is not None and not f.startswith(("/usr/", "/bin/"))]
 
 
 class Pi(AgentScaffold):
