@@ -38,7 +38,7 @@ system:
 
 test: setup system
 	@$(MAKE) --no-print-directory check
-	$(PY) -m pytest -n $(JOBS) --dist loadscope $(PYTEST_ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: setup
 	$(PY) -m ruff format --check .

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,6 @@ MEASURE = Path(__file__).parents[2] / "perf" / "agents.py"
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not os.environ.get("CI"), reason="300 trials take minutes: set CI=true")
 def test_three_hundred_trials_leave_nothing_behind(pi: str) -> None:
     command = [sys.executable, str(MEASURE), "--alone", "--trials", "300", "--concurrency", "8"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -132,6 +132,7 @@ def as_float32(source: Path, target: Path) -> None:
     writer.close()
 
 
+@pytest.mark.slow
 async def test_llamacpp_scores_what_transformers_scores(
     provider: TransformersProvider, weights: models.ModelFile, tmp_path: Path
 ) -> None:
