@@ -16,6 +16,7 @@ import numpy as np
 from weigh.analyze.correct import adjust
 from weigh.analyze.interaction import Interaction, compare_interaction
 from weigh.pipeline.align import Aligned, align
+from weigh.pipeline.aligned_sets import ALL, pool
 from weigh.pipeline.axis import UNORDERED, order_axis
 from weigh.pipeline.compare_options import Options
 from weigh.pipeline.conditions import host_difference
@@ -31,7 +32,6 @@ from weigh.store.layout import Store
 
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([kKmMbBtT]?)$")
 _SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
-POOLED = "all questions"
 
 
 class InteractionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,7 +135,7 @@ def compare_along(store: Store, data: Dataset, a: Side, b: Side, axis: str, opti
     rows = [msgspec.structs.replace(row, p_adjusted=p) for row, p in zip(rows, fixed, strict=True)]
     if len(rows) > 1 and len({row.metric.lower_is_better for row in rows}) == 1:
         pooled = [_pooled([found[i] for found in whole.values()]) for i in range(len(levels))]
-        rows.append(_row(POOLED, pooled, shown, options, reason))
+        rows.append(_row(ALL, pooled, shown, options, reason))
     rows = [msgspec.structs.replace(row, ordered=ordered) for row in rows]
     return InteractionReport(
         a=a.label, b=b.label, axis=axis, levels=tuple(shown), ordered=ordered, rows=tuple(rows), options=options,
@@ -219,19 +219,9 @@ def _clusters(pairs: Aligned, at: Any) -> list[Any] | None:
 
 
 def _pooled(found: Sequence[Aligned]) -> Aligned:
-    """The questions of several tasks as one."""
-    clusters = None
-    if any(p.clusters is not None for p in found):
-        clusters = np.concatenate([p.clusters if p.clusters is not None else p.keys for p in found])
+    """The questions of several tasks as one, named so that those of two tasks stay apart."""
     keys = np.concatenate([np.array([f"{p.task} {k}" for k in p.keys], dtype=object) for p in found])
-    return msgspec.structs.replace(
-        found[0],
-        task=POOLED,
-        keys=keys,
-        a=np.concatenate([p.a for p in found]),
-        b=np.concatenate([p.b for p in found]),
-        clusters=clusters,
-    )
+    return msgspec.structs.replace(pool(found), keys=keys)
 
 
 def is_cost(metric: MetricInfo) -> bool:
