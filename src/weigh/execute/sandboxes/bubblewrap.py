@@ -20,6 +20,7 @@ from weigh.execute.sandboxes.cgroup import Cgroup, cgroup_parents
 from weigh.execute.sandboxes.folder import DiskWatch, home, inside, read_below, remove_folder, write_below
 from weigh.execute.sandboxes.parked import Parked
 from weigh.execute.sandboxes.process import Ended, finish_process, run_process
+from weigh.execute.sandboxes.process_limits import MET, limits_in_shell
 from weigh.execute.sandboxes.seccomp import seccomp_filter
 from weigh.execute.sandboxes.seed import copy_folder
 from weigh.execute.sandboxes.spec import WORKSPACE, SandboxSpec
@@ -30,7 +31,6 @@ HOME = "/home/user"
 GATEWAY = "/run/weigh/gateway.sock"
 _OUTSIDE = {"PATH": "/usr/bin:/bin"}
 _FILES = 2  # descriptors that bubblewrap reads: its options, the filter of system calls
-_SIGNALS = {128 + 25: "file_size", 128 + 24: "cpu"}  # SIGXFSZ, SIGXCPU
 _ETC = (
     "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "ca-certificates",
     "ssl/certs", "ssl/openssl.cnf", "pki/tls/certs", "fonts",
@@ -108,7 +108,7 @@ class BubblewrapSandbox:
             if again.returncode != 0:
                 message = ended.stderr.decode(errors="replace").strip().splitlines()[0]
                 raise Failure(Error(kind="sandbox", code="bwrap", message=message, transient=True))
-        limit = ended.limit or ("memory" if oom else _SIGNALS.get(ended.returncode))
+        limit = ended.limit or ("memory" if oom else MET.get(ended.returncode))
         return ExecResult(
             exit_code=None if limit else ended.returncode if ended.returncode >= 0 else 128 - ended.returncode,
             stdout=ended.stdout.decode(errors="replace"),
@@ -194,10 +194,7 @@ class BubblewrapSandbox:
     def _limited(self) -> list[str]:
         """The shell inside that sets the limits of single processes and becomes the command."""
         spec, group = self.spec, self._cgroup
-        lines = [f"ulimit -c 0; ulimit -n 1024; ulimit -f {spec.file_size_mb * 2048}"]
-        if spec.cpu_seconds is not None:
-            # The signal that names the limit comes at the soft one; at the hard one it is a SIGKILL like any other.
-            lines.append(f"ulimit -H -t {spec.cpu_seconds + 1}; ulimit -S -t {spec.cpu_seconds}")
+        lines = ["ulimit -n 1024", *limits_in_shell(spec)]
         if not (group and group.pids):
             # Set in here, where the user namespace's own processes are counted and not all those of the user.
             lines.append(f"ulimit -u {spec.pids} 2>/dev/null || ulimit -p {spec.pids}")

@@ -19,6 +19,7 @@ import msgspec
 
 from weigh.execute.sandboxes.folder import DiskWatch, home, inside, read_below, remove_folder, write_below
 from weigh.execute.sandboxes.process import Ended, run_process
+from weigh.execute.sandboxes.process_limits import MET, limits_in_shell
 from weigh.execute.sandboxes.seed import copy_folder
 from weigh.execute.sandboxes.spec import WORKSPACE, SandboxSpec
 from weigh.protocols import ExecResult
@@ -28,7 +29,7 @@ ENGINES = ("docker", "podman")
 _START_SECONDS = 120.0
 _USER = 1000
 # Nothing in there sends SIGKILL by itself but the memory limit.
-_LIMITS = {128 + signal.SIGKILL: "memory", 128 + signal.SIGXFSZ: "file_size", 128 + signal.SIGXCPU: "cpu"}
+_LIMITS = {**MET, 128 + signal.SIGKILL: "memory"}
 
 
 class ContainerSandbox:
@@ -99,7 +100,7 @@ class ContainerSandbox:
             await self._start()
         where = WORKSPACE if cwd in (None, ".", WORKSPACE) else f"{WORKSPACE}/{inside(cwd or '')}"
         variables = [part for key in (env or {}) for part in ("-e", key)]  # values by our environment, not on the line
-        shell = f'ulimit -c 0; ulimit -f {spec.file_size_mb * 2048}; exec "$@"'
+        shell = "; ".join(limits_in_shell(spec)) + '; exec "$@"'
         ended = await self._call(
             ["exec", "-i", "-w", where, *variables, self._name, "/bin/sh", "-c", shell, "sh", *command],
             env=env,
@@ -230,11 +231,6 @@ class ContainerSandbox:
             ]
         for key, value in spec.env.items():
             found += ["-e", f"{key}={value}"]
-        if spec.cpu_seconds is not None:
-            found += [
-                "--ulimit",
-                f"cpu={spec.cpu_seconds}:{spec.cpu_seconds + 1}",
-            ]  # the signal that names it comes at the first
         return [*found, "--entrypoint", "/bin/sh", spec.image, "-c", "echo ready; exec cat > /dev/null"]
 
     def _shows_root(self) -> bool:

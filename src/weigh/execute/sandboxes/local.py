@@ -15,6 +15,7 @@ from pathlib import Path
 
 from weigh.execute.sandboxes.folder import DiskWatch, home, inside, read_below, remove_folder, write_below
 from weigh.execute.sandboxes.process import run_process
+from weigh.execute.sandboxes.process_limits import MET, limits_in_shell
 from weigh.execute.sandboxes.seed import copy_folder
 from weigh.execute.sandboxes.spec import SandboxSpec
 from weigh.protocols import ExecResult
@@ -22,9 +23,8 @@ from weigh.records.errors import Error, Failure
 
 _OWN = "WEIGH_SANDBOX_ID"
 _COMMAND = "WEIGH_COMMAND_ID"
-_SIGNALS = {signal.SIGXFSZ: "file_size", signal.SIGXCPU: "cpu"}
-# Of the command itself, and as a shell reports it of what it ran.
-_LIMITS = {code: limit for number, limit in _SIGNALS.items() for code in (-number, 128 + number)}
+# As a shell reports it of what it ran, and of the command itself.
+_LIMITS = {**MET, **{128 - code: limit for code, limit in MET.items()}}
 
 
 class LocalSandbox:
@@ -86,12 +86,8 @@ class LocalSandbox:
             _OWN: self._id,
             _COMMAND: (command_id := secrets.token_hex(8)),
         }
-        limits = [f"ulimit -c 0; ulimit -f {spec.file_size_mb * 2048}"]
-        if spec.cpu_seconds is not None:
-            # The signal that names the limit comes at the soft one; at the hard one it is a SIGKILL like any other.
-            limits.append(f"ulimit -H -t {spec.cpu_seconds + 1}; ulimit -S -t {spec.cpu_seconds}")
         ended = await run_process(
-            ["/bin/sh", "-c", "; ".join(limits) + '; exec "$@"', "sh", *command],
+            ["/bin/sh", "-c", "; ".join(limits_in_shell(spec)) + '; exec "$@"', "sh", *command],
             env=settings,
             cwd=str(where),
             stdin=stdin,
