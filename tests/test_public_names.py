@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -56,11 +55,9 @@ def test_defining_a_task_loads_nothing_heavy() -> None:
         "import sys; from weigh import AccuracyMetric, ChatFormatter, DataSource, ExactMatchScorer, Task, register; "
         "print(sorted({m.split('.')[0] for m in sys.modules}))"
     )
-    start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
     heavy = {"numpy", "scipy", "aiohttp", "duckdb", "jinja2", "fsspec", "huggingface_hub", "yaml", "torch", "rich"}
     assert not heavy & set(ast.literal_eval(done.stdout))
-    assert time.perf_counter() - start < 5
 
 
 def test_a_wrong_name_is_an_attribute_error() -> None:

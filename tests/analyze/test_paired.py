@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -209,8 +208,7 @@ def test_scores_outside_the_unit_interval_are_fine(rng: np.random.Generator) -> 
     assert made.verdict == "better"
 
 
-def test_a_million_questions_are_fast(rng: np.random.Generator) -> None:
+def test_a_million_questions(rng: np.random.Generator) -> None:
     a, b = (rng.random((2, 1_000_000)) < 0.5).astype(float)
-    start = time.perf_counter()
     made = compare_pairs(a, b)
-    assert made.n == 1_000_000 and time.perf_counter() - start < 2
+    assert made.n == 1_000_000

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -230,9 +231,9 @@ async def test_a_client_that_leaves_frees_the_model(gateway: Gateway) -> None:
     for stream in (False, True):
         ended.clear()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.3):
+            async with asyncio.timeout(1):
                 await post(gateway, session.token, chat("?", stream=stream))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await ended.wait()
 
 
@@ -277,15 +278,19 @@ def test_tokens_are_long_and_differ() -> None:
 async def test_every_call_is_metered_by_itself(gateway: Gateway) -> None:
     provider = ScriptedProvider(["one two"], ScriptedOptions(fail_every=2, latency=0.02))
     session = gateway.open(provider, retry=FAST, budget=GatewayBudget(calls=3))
+    waited: list[float] = []
     for _ in range(3):
+        began = time.perf_counter()
         await post(gateway, session.token, chat("a b c"))
+        waited.append(time.perf_counter() - began)
     await post(gateway, session.token, chat("a b c"), "/v1/messages")
     kept = session.meter.calls
     assert [(c.wire, c.retries, c.code) for c in kept] == [
         ("chat", 0, None), ("chat", 1, None), ("chat", 1, None), ("messages", 0, "limit:calls"),
     ]  # fmt: skip
     assert [c.usage for c in kept] == [*[Usage(new=3, generated=2, calls=1)] * 3, None]
-    assert all(0.02 <= c.seconds < 0.2 for c in list(kept)[:3])  # earlier tries are not the model's time
+    # An earlier try, which took 0.02 s as well, is not the model's time.
+    assert all(0.02 <= c.seconds <= s - 0.02 * c.retries for c, s in zip(kept, waited, strict=False))
     summary = session.meter.summary()
     assert summary.pop("seconds") == pytest.approx(sum(c.seconds for c in list(kept)[:3]), abs=1e-5)
     assert summary == {

@@ -113,7 +113,7 @@ async def test_what_a_deadline_cuts_is_still_shown_and_paid_for() -> None:
     async def endless(context: ScaffoldContext) -> None:
         await asyncio.sleep(60)
 
-    trial = await single(ScriptedProvider(["42"]), scaffold=Turns(2, endless), seconds=0.05)
+    trial = await single(ScriptedProvider(["42"]), scaffold=Turns(2, endless), seconds=0.5)
     assert trial.status == "timeout" and trial.trajectory and len(trial.trajectory.steps) == 2
     assert trial.usage.calls == 2 and trial.trajectory.output.text == "42"
 

@@ -67,7 +67,7 @@ async def test_a_waiter_that_is_cancelled_loses_no_slot() -> None:
     waiters[0].cancel()
     limiter.release()
     waiters[1].cancel()  # the slot was handed to it in this very turn
-    await asyncio.wait_for(waiters[2], 1)
+    await asyncio.wait_for(waiters[2], 30)
     assert limiter.in_flight == 1
 
 
@@ -121,6 +121,6 @@ async def test_a_stop_wakes_sleepers() -> None:
     asyncio.get_running_loop().call_later(0.02, stop.request, "enough")
     began = time.monotonic()
     assert await stop.sleep(0.001) is True
-    assert await stop.sleep(30) is False and time.monotonic() - began < 1
+    assert await stop.sleep(30) is False and time.monotonic() - began < 20
     stop.request("again", now=True)
     assert stop.reason == "enough" and stop.now

@@ -111,7 +111,7 @@ async def test_a_deadline_shows_what_was_done() -> None:
         await asyncio.sleep(30)
         return ""
 
-    trial, _ = await one([calling(("wait", {}))], wait, seconds=0.2)
+    trial, _ = await one([calling(("wait", {}))], wait, seconds=0.5)
     assert trial.status == "timeout" and trial.trajectory is not None
     assert trial.trajectory.steps[-1].tool_calls[0].name == "wait"
 

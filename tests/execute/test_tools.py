@@ -180,7 +180,7 @@ async def test_only_a_broken_sandbox_is_a_failure() -> None:
 
 
 async def test_calls_of_one_turn_run_at_the_same_time() -> None:
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=30)
 
     @tool
     def meet() -> str:

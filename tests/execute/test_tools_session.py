@@ -65,7 +65,7 @@ async def test_it_lives_beside_the_shell_and_shares_its_files(box: Sandbox) -> N
 
 
 async def test_what_takes_too_long_is_killed_and_said(box: Sandbox) -> None:
-    run = Python(box, seconds=1.5)
+    run = Python(box, seconds=3.0)
     await run("x = 1")
     late = await run("while True: pass")
     assert late.is_error and late.metadata == {"session_lost": True, "limit": "deadline"}

@@ -122,7 +122,7 @@ def test_an_empty_answer_is_a_failure_not_a_zero(bench: Bench) -> None:
 def test_an_endless_generation_is_an_outcome_and_counts_as_no_match(bench: Bench) -> None:
     bench.rows(6)
     result = bench.run(
-        bench.write(), models=("scripted/echo::hang_every=3",), concurrency=1, overrides=("limits.seconds=0.2",)
+        bench.write(), models=("scripted/echo::hang_every=3",), concurrency=1, overrides=("limits.seconds=0.5",)
     )
     assert result.outcomes == {"timeout": 2} and result.failed == {}
     estimate = summarize(bench.store, result.run).rows[0].estimate

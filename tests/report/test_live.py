@@ -74,7 +74,7 @@ def viewing(folder: Path, *words: str) -> Iterator[str]:
         assert address is not None, viewer.stderr.read()
         yield address[0]
         viewer.send_signal(signal.SIGINT)
-        _, said = viewer.communicate(timeout=10)
+        _, said = viewer.communicate(timeout=60)
         assert viewer.returncode == 0 and said.splitlines()[-1] == "ended" and "Traceback" not in said
     finally:
         viewer.kill()
@@ -120,9 +120,9 @@ def test_it_is_right_while_a_run_grows_and_keeps_what_was_chosen(folder: Path, b
             covered.append(page.inner_text("main"))
             time.sleep(0.2)
         assert run.wait() == 0
-        page.wait_for_selector('#progress[data-running="false"]', state="attached", timeout=20_000)
+        page.wait_for_selector('#progress[data-running="false"]', state="attached", timeout=60_000)
         page.wait_for_function(
-            f"() => document.getElementById('made').textContent.includes('{TRIALS:,} trials')", timeout=20_000
+            f"() => document.getElementById('made').textContent.includes('{TRIALS:,} trials')", timeout=60_000
         )
         assert seen == sorted(seen) and len({n for n in seen if 20 < n < TRIALS}) >= 2, "it was told while it grew"
         assert any(re.search(rf"[1-9]\d* / {TRIALS}\b", text) for text in covered[:-1]), (
