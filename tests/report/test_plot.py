@@ -110,6 +110,13 @@ def test_markers_are_shares_of_trials(store: Store) -> None:
     assert drawing.rows[0]["label"].endswith("n 80")
 
 
+@pytest.mark.parametrize("kind", ["markers", "trials"])
+def test_a_suite_stands_for_its_tasks(store: Store, kind: str) -> None:
+    whole = draw(store, kind, ["small"], Options())
+    assert draw(store, kind, ["small"], Options(tasks=("both",))).rows == whole.rows
+    assert draw(store, kind, ["small"], Options(tasks=("words",))).rows != whole.rows
+
+
 def test_units_are_not_mixed(tmp_path: Path) -> None:
     made = Store(tmp_path)
     bits = MetricInfo(name="bpb", scorer="bpb", lower_is_better=True, bounds=None, unit="bits/byte")

@@ -12,7 +12,7 @@ from weigh.pipeline.axis import trend_members
 from weigh.pipeline.compare_rows import span
 from weigh.pipeline.conclusion import is_proportion
 from weigh.pipeline.questions import Errors
-from weigh.pipeline.results import Row, Summary, summarize
+from weigh.pipeline.results import Row, Summary, suite_members, summarize
 from weigh.pipeline.sides import Member
 from weigh.records.errors import suggest
 from weigh.records.run import MetricInfo, TaskInfo
@@ -136,5 +136,9 @@ def labelled(name: str, made: Estimate | None, one: Callable[[float], str]) -> s
 
 
 def tasks_of(member: Member, options: Options) -> list[TaskInfo]:
-    """The tasks of an arm that are wanted."""
-    return [t for t in member.run.tasks if not options.tasks or join_spec(t.name, t.variant) in options.tasks]
+    """The tasks of an arm that are wanted by name, or as members of a suite."""
+    wanted = set(options.tasks)
+    for suite in member.run.suites:
+        if suite.name in options.tasks:
+            wanted.update(suite_members(suite))
+    return [t for t in member.run.tasks if not wanted or join_spec(t.name, t.variant) in wanted]
