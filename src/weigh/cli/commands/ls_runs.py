@@ -35,12 +35,15 @@ def wanted(run: Run, args: argparse.Namespace) -> bool:
 
 
 def row_of(store: Store, run: Run) -> dict[str, Any]:
-    """One run as a row; how it ended is what its last invocation says. One that did not end is counted as it is now."""
+    """One run as a row; how it ended is what its last invocation says.
+
+    What it holds is counted, except where a single invocation, which has ended, says it already.
+    """
     folder = store.open(run.id)
     invocations = folder.invocations()
     last = invocations[-1] if invocations else None
     summary = last.summary if last else {}
-    stored = done(folder) if last is not None and not summary else None
+    stored = done(folder) if len(invocations) > 1 or (last is not None and not summary) else None
     ended = None if last is None else "not ended" if last.ended is None else summary.get("stopped") or "done"
     return {
         "id": run.id,
@@ -50,7 +53,7 @@ def row_of(store: Store, run: Run) -> dict[str, Any]:
         "models": [a.id for a in run.arms],
         "tasks": [s.name for s in run.suites] or [join_spec(t.name, t.variant) for t in run.tasks],
         "trials": len(stored) if stored is not None else _executed(summary),
-        "planned": _planned(run, last) if last is not None and stored is not None else None,
+        "planned": _planned(run, last) if last is not None and not summary else None,
         "missing": summary.get("missing") or None,
         "failed": stored.failed if stored is not None else _failed(summary),
         "ended": ended,
