@@ -38,4 +38,4 @@ def test_a_run_half_done_says_how_much_is_done(tmp_path: Path, capsys: pytest.Ca
     assert (row["trials"], row["planned"]) == (4, None)
     folder.end(Invocation(id="i3", started=3000.0, ended=3001.0, summary={"executed": 3, "failed": {"provider": 1}}))
     row = listed(capsys, store)
-    assert (row["trials"], row["planned"], row["failed"], row["ended"]) == (4, None, 1, "done"), "not the last part only"
+    assert (row["trials"], row["planned"], row["failed"], row["ended"]) == (4, None, 1, "done"), "all of it"

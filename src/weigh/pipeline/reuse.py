@@ -192,12 +192,7 @@ async def _adopt(cell: Cell, stored: Trial, scoring: Scoring, run_id: str) -> Tr
         stored,
         id=trial_id(),
         run=run_id,
-        arm=cell.arm,
-        task=cell.task,
-        variant=cell.variant,
-        instance=cell.instance,
-        instance_digest=cell.instance_digest,
-        epoch=cell.epoch,
+        **cell.named,
         reused=stored.reused or stored.id,
     )
     known = {name: score.digest for name, score in stored.scores.items() if score.error is None}

@@ -8,7 +8,7 @@ runs exactly the cells whose prompt changed.
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -40,6 +40,18 @@ class Cell(NamedTuple):
     def identity(self) -> tuple[str, str, str, str, int]:
         """What the cell is within its run; equal to `Trial.cell` of the trial that comes of it."""
         return (self.arm, self.task, self.variant, self.instance.id, self.epoch)
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """What a trial says of the cell it came of, as fields of `Trial`; the key goes with what was generated."""
+        return {
+            "arm": self.arm,
+            "task": self.task,
+            "variant": self.variant,
+            "instance": self.instance,
+            "instance_digest": self.instance_digest,
+            "epoch": self.epoch,
+        }
 
 
 def with_epoch_seed(request: Request, epoch: int) -> Request:
