@@ -48,6 +48,7 @@ def test_every_limit_ends_the_agent_and_keeps_what_it_did(bench: AgentBench, pi:
         assert trial.trajectory is not None
         models = [s for s in trial.trajectory.steps if s.source == "model"]
         made = [o.content.split()[0] for s in models for o in s.observations]
+        assert trial.scores["marker:repeated-call"].value == 1.0
         # A call of a tool that is one too many is never made; the turn that asked for it is shown.
         turns = 3 if name in ("tool_calls", "tokens") else 2
         assert len(models) == turns
@@ -87,6 +88,7 @@ def test_giving_up_and_refusing_are_outcomes(bench: AgentBench, pi: str) -> None
     assert {k: t.scores["marker:gave-up"].value for k, t in trials.items()} == {
         "gives": 1.0, "right": 1.0, "refuses": 0.0,
     }  # fmt: skip
+    assert {t.scores["marker:repeated-call"].value for t in trials.values()} == {0.0}
 
 
 def test_a_deadline_covers_silence_and_the_whole_tree(
