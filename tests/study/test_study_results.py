@@ -211,3 +211,16 @@ async def test_an_unfinished_study_is_judged_by_the_tasks_that_were_run(compared
             [suite] = one.report.suites
             assert suite.comparison is not None and suite.comparison.n == done
             assert [row.score.n for row in one.report.rows if row.score is not None and row.score.n] == [1] * done
+
+
+async def test_a_size_that_two_models_share_does_not_stand_for_either(compared: Path) -> None:
+    text = compared.read_text()
+    (compared.parent / "other.py").write_text(WEAK + "\n# Another model.\n")
+    other = f'  - {{model: "scripted/{compared.parent}/other.py:answer", name: other, size: 0.1}}\nrevisions:'
+    compared.write_text(text.replace("revisions:", other).replace("epochs: 4", "epochs: 1"))
+    # Of the third only one revision has run: it has no verdict, and its trials are in nobody else's.
+    await run(compared, StudyChanges(only=("model=weak", "model=small", "model=other,revision=v1.0.0")))
+    store = Store(compared.parent / "store")
+    [contrast] = study_results(store, store.runs()[0]).contrasts
+    assert contrast.interaction is not None
+    assert (contrast.interaction.axis, contrast.interaction.levels) == ("model", ("weak", "small"))

@@ -250,9 +250,11 @@ def _check(study: Study, where: str) -> None:
         if len(given) != 1:
             said = f"{' and '.join(given)} at once" if given else "nothing of it"
             raise DefinitionError(f"{where}: revisions[{index}]: say one of ref, version, folder, not {said}")
+    models = []
     for index, model in enumerate(study.models):
         try:
-            parse_model(model.spec)
+            spec = parse_model(model.spec)
+            models.append(spec.label or spec.name)
         except DefinitionError as error:
             raise placed(error, f"{where}: models[{index}]" if len(study.models) > 1 else f"{where}: models") from None
     for key, own in (
@@ -264,11 +266,13 @@ def _check(study: Study, where: str) -> None:
             # One finds arms by these names in filters: `revision=NAME,tier=bare`.
             if name is not None and (not name or any(c in name for c in ",*?[]")):
                 raise DefinitionError(f"{where}: {key}: name {name!r}: not empty, and none of , * ? [ ]")
-    labels = [agent.label for agent in study.agents]
-    for key, names in (("agents", labels), ("tiers", study.tiers), ("models", [m.spec for m in study.models])):
+    # Verdicts are by name: two of one name would be taken for one.
+    twins = {"agents": [agent.label for agent in study.agents], "tiers": study.tiers, "models": models}
+    for key, names in twins.items():
         twice = next((name for name in names if list(names).count(name) > 1), None)
         if twice is not None:
-            raise DefinitionError(f"{where}: {key}: {twice!r} is there twice; give one of them another name")
+            hint = "write it once" if key == "tiers" else "give one a `name:`"
+            raise DefinitionError(f"{where}: {key}: {twice!r} is there twice; {hint}")
 
 
 def _stem(path: Path) -> str:

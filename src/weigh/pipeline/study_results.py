@@ -268,8 +268,7 @@ def _contrast(
         verdicts.append(ModelVerdict(model=model, size=size, report=report, tokens=tokens, within=within))
     interaction = None
     if len(verdicts) > 1:
-        sizes = {str(v.size) for v in verdicts if v.size is not None}
-        axis = "size" if len(sizes) == len(verdicts) else "model"
+        axis = "size" if _each_its_own_size(arms) else "model"
         try:
             interaction = compare_along(store, data, both[0], both[1], axis, options)
         except DefinitionError as error:
@@ -309,6 +308,12 @@ def _side(run: Run, arms: Sequence[Arm], wanted: StudyCompare, value: str) -> Si
 
 def _only(side: Side, model: str) -> Side:
     return Side(label=side.label, members=tuple(m for m in side.members if str(m.axis("model")) == model))
+
+
+def _each_its_own_size(arms: Sequence[Arm]) -> bool:
+    """Whether a size stands for one model: also for one without a verdict yet, whose trials would join another's."""
+    sizes = {str(arm.axes.get("model")): arm.axes.get("size") for arm in arms}
+    return None not in sizes.values() and len(set(sizes.values())) == len(sizes)
 
 
 def _size(arm: Arm) -> float:
