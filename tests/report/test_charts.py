@@ -76,6 +76,19 @@ def test_differences_stand_in_the_order_given_whatever_is_known_of_them() -> Non
     assert svg.index(">without<") < svg.index(">with<")
 
 
+@pytest.mark.parametrize("name", ["line", "trend"])
+def test_panels_stand_in_the_order_given(name: str) -> None:
+    convert = pytest.importorskip("vl_convert")
+    panels = ("the suite", "words", "a sum")
+    rows = [{**STEP, "panel": panel, "x": x, "series": "one"} for panel in panels for x in (1, 2)]
+    made = (
+        charts.line(rows, x_title="x", y_title="s") if name == "line" else charts.trend(rows, x_title="x", y_title="s")
+    )
+    svg = convert.vegalite_to_svg(made, vl_version="6.4")
+    places = [svg.index(f">{panel}<") for panel in panels]
+    assert places == sorted(places)
+
+
 def test_colours_of_both_themes_name_the_same_things() -> None:
     themes = charts.templates()["themes"]
     assert set(themes["light"]) == set(themes["dark"]) == set(themes["paper"])

@@ -201,6 +201,20 @@ def test_every_number_of_a_trial_can_be_shown(opened: Opened) -> None:
     assert opened.errors == []
 
 
+def test_panels_have_the_order_of_the_table_and_titles_of_one_height(opened: Opened) -> None:
+    page = opened.go(view="overview", over="size", series="tier")
+    page.wait_for_selector(".chart[data-chart=line][data-drawn]")
+    tops = dict(
+        page.eval_on_selector(
+            ".chart[data-chart=line]",
+            "chart => [...chart.querySelectorAll('text[font-weight=bold]')]"
+            ".map(t => [t.textContent, Math.round(t.getBoundingClientRect().top)])",
+        )
+    )
+    assert list(tops) == list(dict.fromkeys(row[0] for row in rows(page, "Results")))
+    assert len(set(list(tops.values())[:2])) == 1, "in one line"
+
+
 def test_a_point_of_a_difference_leads_to_the_questions_behind_it(opened: Opened) -> None:
     page = opened.go(view="compare", a=0, b=3)
     page.wait_for_selector(".chart[data-chart=forest][data-drawn]")

@@ -99,7 +99,7 @@ def line(
     series = _series(rows)
     return chart("line", {"rows": rows}, {
         "series": series, "legend": _legend(series), "x_title": x_title, "y_title": y_title, "columns": columns,
-        "format": PERCENT if percent else PLAIN, "zero": percent, "y_scale": "shared" if percent else "independent",
+        "panels": _panels(rows), "format": PERCENT if percent else PLAIN, "zero": percent, "y_scale": "shared" if percent else "independent",
         "width": width, "description": description or y_title,
     }, theme)  # fmt: skip
 
@@ -157,7 +157,7 @@ def trend(
     shown = [name for name in CHANGES if any(row["verdict"] == name for row in rows)]
     return chart("trend", {"rows": rows}, {
         "x_title": x_title, "y_title": y_title, "format": PERCENT if percent else PLAIN, "columns": columns,
-        "width": width, "height": height, "description": description or y_title,
+        "panels": _panels(rows), "width": width, "height": height, "description": description or y_title,
         "x_values": values if numbers and len(values) <= TICKS else None,
         "x_type": "quantitative" if numbers else "ordinal",
         "x_scale": {"zero": False, "padding": 24} if numbers else {"padding": 0.5},
@@ -168,6 +168,11 @@ def trend(
 
 def _series(rows: Sequence[Row]) -> list[Any]:
     return list(dict.fromkeys(row["series"] for row in rows))
+
+
+def _panels(rows: Sequence[Row]) -> list[str]:
+    """Panels in the order of the rows; left to itself Vega-Lite sorts them by their names."""
+    return list(dict.fromkeys(row["panel"] for row in rows))
 
 
 def _legend(series: Sequence[Any]) -> dict[str, Any] | None:

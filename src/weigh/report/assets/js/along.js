@@ -50,6 +50,6 @@ export function alongAxis(rows, label, axis, most = MOST_PANELS) {
   const cut = panels.length > most ? h("div", { className: "row" }, h("span", { className: "soft" }, `${drawn.length} of ${panels.length} panels are drawn.`), check("all of them", get("panels") === "all", (on) => set({ panels: on ? "all" : "" }))) : null;
   return [cut, later(place(), "line", { rows: ordered.map((r) => ({
     panel: panel(r), x: at(r.arm), series: name(r.arm), value: r.value, low: r.low, high: r.high, href: r.href, label: `${data.arms[r.arm].label} on ${r.task}: ${r.shown}` })) }, {
-    series, legend: legend(series), x_title: axis.name, y_title: "", columns: wide ? Math.min(5, Math.floor((window.innerWidth - 96) / 296)) : window.innerWidth > 760 ? 2 : 1, width: wide ? 270 : Math.min(320, window.innerWidth - 110),
+    panels: drawn, series, legend: legend(series), x_title: axis.name, y_title: "", columns: wide ? Math.min(5, Math.floor((window.innerWidth - 96) / 296)) : window.innerWidth > 760 ? 2 : 1, width: wide ? 270 : Math.min(320, window.innerWidth - 110),
     format: percent ? PERCENT : PLAIN, zero: percent, y_scale: percent ? "shared" : "independent", description: `${label} along ${axis.name}; the table below has the numbers` })].filter(Boolean);
 }
