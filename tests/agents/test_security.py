@@ -25,7 +25,7 @@ echo == others; ls -la /tmp /run/weigh; grep -rs {secret} /tmp /home /workspace 
 echo == processes; ps aux; cat /proc/*/cmdline | tr '\\0' ' '
 echo == installation; touch INSTALL/x; echo no > INSTALL/package.json
 python3 - <<'END'
-import socket, urllib.request
+import json, os, socket, urllib.request
 for host, port in (("127.0.0.1", PORT), ("1.1.1.1", 53), ("10.0.0.1", 80)):
     try:
         socket.create_connection((host, port), timeout=1)
@@ -40,6 +40,9 @@ def ask(path, token, body=None):
     except Exception as error:
         return error
 print("GATEWAY", ask("/v1/models", "guess"))
+mine = json.load(open(os.path.expanduser("~/.pi/agent/models.json")))["providers"]["weigh"]
+own = mine["baseUrl"].removeprefix("http://127.0.0.1:8080")
+print("MINE", ask(own + "/models", mine["apiKey"]), "THEIRS", ask("/t/0123456789abcdef/v1/models", mine["apiKey"]))
 END
 echo == token; cat ~/.pi/agent/models.json
 """
@@ -75,6 +78,7 @@ def test_nothing_leaks_in_or_out(bench: AgentBench, pi: str, monkeypatch: pytest
     assert spy.trajectory is not None
     seen = "\n".join(o.content for s in spy.trajectory.steps for o in s.observations)
     assert "== token" in seen and "GATEWAY HTTP Error 401" in seen  # it ran to its end
+    assert "MINE 200 THEIRS HTTP Error 401" in seen
     assert "cat: letter.txt: No such file" in seen and "First run setup.sh" in bench.asked("spy")[0]["system"]
     for name in (KEY, "OPENAI_API_KEY", "private-letter-0815", SECRET, "CONNECTED", "secret.txt"):
         assert name not in seen, name

@@ -93,6 +93,35 @@ async def test_a_token_reaches_its_own_provider_and_dies_with_its_session(gatewa
     assert (await post(gateway, one.token, chat("?")))[0] == 401
 
 
+async def test_an_address_takes_no_token_but_its_own(gateway: Gateway) -> None:
+    first, second = ScriptedProvider(["1"]), ScriptedProvider(["2"])
+    one, two = gateway.open(first), gateway.open(second)
+    assert one.path != two.path and gateway.url_of(one) == f"{gateway.root}{one.path}/v1"
+    routes = {
+        "/v1/chat/completions": chat("?"),
+        "/v1/completions": {"prompt": "?"},
+        "/v1/responses": {"input": "?"},
+        "/v1/messages": chat("?", max_tokens=5),
+        "/weigh/loglikelihood": {"context": "?", "continuations": ["a"]},
+    }
+    for route, body in routes.items():
+        for path in (two.path, "/t/nobody", f"/t/{one.token}"):
+            status, said = await post(gateway, one.token, body, path + route)
+            assert status == 401 and "unknown token at this address" in said["error"]["message"], (path, route)
+    assert (first.calls, second.calls) == (0, 0)
+    for route, body in routes.items():
+        assert (await post(gateway, one.token, body, one.path + route))[0] == 200, route
+    assert (first.calls, second.calls) == (len(routes), 0)
+    async with aiohttp.ClientSession(headers={"x-api-key": two.token}) as client:
+        for path, status in ((one.path, 401), (two.path, 200), ("", 200)):
+            async with client.get(f"{gateway.root}{path}/v1/models") as answer:
+                assert answer.status == status
+    status, said = await post(gateway, one.token, {}, one.path + "/v1/chat/completion")
+    assert status == 404 and "did you mean '/v1/chat/completions'" in said["error"]["message"]
+    gateway.close(one)
+    assert (await post(gateway, one.token, chat("?"), one.path + "/v1/chat/completions"))[0] == 401
+
+
 async def test_tools_and_their_results_pass_both_ways(gateway: Gateway) -> None:
     call = ToolCall(id="c1", name="add", arguments={"a": 1})
     provider = ScriptedProvider(

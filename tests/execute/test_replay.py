@@ -101,6 +101,7 @@ async def test_the_same_request_gets_its_answers_in_order(tmp_path: Path) -> Non
         ("2 Nov 27 02:03 answer.txt", "2 Nov  7 12:45 answer.txt"),
         ("in /tmp/weigh-abc1/x", "in /tmp/weigh-def2/x"),
         ("http://127.0.0.1:8080/v1", "http://127.0.0.1:41231/v1"),
+        ("http://127.0.0.1:8080/t/0123456789abcdef/v1", "http://127.0.0.1:41231/t/fedcba9876543210/v1"),
         ("key weigh-" + "a" * 43, "key weigh-" + "b" * 43),
         ("id 123e4567-e89b-12d3-a456-426614174000", "id 00000000-e89b-12d3-a456-426614174000"),
     ],

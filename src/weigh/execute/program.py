@@ -1,4 +1,4 @@
-"""One start of a benchmark's own program: files in, the gateway's address and a token in its environment, files out.
+"""One start of a benchmark's own program: files in, its address of the gateway and token in its environment, files out.
 
 It runs in a sandbox either way: `local` gives it a folder, a home and an environment of its own and a deadline over the
 whole tree; `bubblewrap` also keeps it from the network (a relay inside leads to the gateway's socket) and from files.
@@ -51,9 +51,14 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     path: Sequence[str] = ()
 
 
-def program_url(gateway: Gateway, spec: SandboxSpec) -> str:
-    """The gateway's address as the program sees it."""
-    return f"http://127.0.0.1:{INSIDE_PORT}/v1" if spec.mode == "bubblewrap" else gateway.url
+def program_url(gateway: Gateway, session: Session, spec: SandboxSpec) -> str:
+    """The session's address as the program sees it."""
+    return inside_url(session) if spec.mode == "bubblewrap" else gateway.url_of(session)
+
+
+def inside_url(session: Session) -> str:
+    """The session's address in a sandbox whose own loopback leads to the gateway's socket."""
+    return f"http://127.0.0.1:{INSIDE_PORT}{session.path}/v1"
 
 
 async def run_program(program: Program, gateway: Gateway, session: Session, into: Path) -> ExecResult:
@@ -87,7 +92,7 @@ async def run_program(program: Program, gateway: Gateway, session: Session, into
 
 def environment(program: Program, gateway: Gateway, session: Session) -> dict[str, str]:
     """What the program is told: where the model is, under the names that OpenAI clients read."""
-    url = program_url(gateway, program.spec)
+    url = program_url(gateway, session, program.spec)
     path = [*program.path, str(Path(sys.executable).resolve().parent), "/usr/local/bin", "/usr/bin", "/bin"]
     return {
         "OPENAI_BASE_URL": url,

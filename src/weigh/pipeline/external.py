@@ -162,7 +162,7 @@ class _Batch:
             questions=tuple(c.instance for c in self.cells),
             epoch=self.cells[0].epoch,
             python=venv.python if venv else base_python(),
-            url=program_url(self.gateway, spec),
+            url=program_url(self.gateway, self.session, spec),
             model=self.session.model,
             shots=task.shots,
             sampling=task.config.sampling_params,

@@ -48,7 +48,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
         skills: Those that the agent may read when it sees fit. Inside, `skill_links` is where they are.
         loaded: Those whose text is put before the agent from the start.
         model: The model's name as the gateway gives it.
-        url: The gateway's address for OpenAI clients, as seen inside.
+        url: The trial's address of the gateway for OpenAI clients, as seen inside.
         token: The trial's key for it.
         home, workspace: Absolute paths inside.
         max_tokens: The most tokens of one answer.

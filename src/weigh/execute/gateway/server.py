@@ -2,10 +2,12 @@
 
     async with Gateway() as gateway:
         session = gateway.open(provider, budget=GatewayBudget(calls=100))
-        ...                                  # a program uses gateway.url with session.token as its API key
+        ...                         # a program uses gateway.url_of(session) with session.token as its API key
         print(session.meter.usage, session.spent)
 
 Programs never see a key of the user's: the provider holds it, and a token is worth nothing once its session is closed.
+Each session has an address of its own (`/t/ID/v1`), which takes its token and no other. At the gateway's own (`/v1`),
+for whoever serves one model to one program, the token alone says whose the call is.
 """
 
 from __future__ import annotations
@@ -49,6 +51,8 @@ ROUTES: dict[str, Dialect] = {
     "/weigh/loglikelihood": LOGLIKELIHOOD,
 }
 COUNT_TOKENS = "/v1/messages/count_tokens"
+OWN = "/t/{own}"
+"""What stands before a route at the address of one session."""
 
 _encode = msgspec.json.encode
 
@@ -80,17 +84,22 @@ class Gateway:
     def root(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def url_of(self, session: Session) -> str:
+        """The base address for OpenAI's clients that is a session's own."""
+        return f"{self.root}{session.path}/v1"
+
     @property
     def socket(self) -> str:
         return str(Path(self._folder) / "gateway.sock")
 
     async def __aenter__(self) -> Gateway:
         application = web.Application(client_max_size=BODY_LIMIT)
-        application.router.add_get("/v1/models", self._models)
-        application.router.add_get("/v1/models/{name:.+}", self._models)
-        for route, dialect in ROUTES.items():
-            application.router.add_post(route, partial(self._serve, dialect))
-        application.router.add_post(COUNT_TOKENS, self._count)
+        for base in ("", OWN):
+            application.router.add_get(f"{base}/v1/models", self._models)
+            application.router.add_get(f"{base}/v1/models/{{name:.+}}", self._models)
+            for route, dialect in ROUTES.items():
+                application.router.add_post(base + route, partial(self._serve, dialect))
+            application.router.add_post(base + COUNT_TOKENS, self._count)
         application.router.add_route("*", "/{path:.*}", _nowhere)
         # Cancelled with its client: a program that was killed must not keep a model busy.
         self._runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
@@ -166,7 +175,7 @@ class Gateway:
         """The one model, in the words of both protocols at once."""
         session = self._session(http)
         if session is None:
-            return _unauthorized(CHAT)
+            return _unauthorized(http, CHAT)
         entry = {"id": session.model, "object": "model", "created": 0, "owned_by": "weigh"}
         entry |= {"type": "model", "display_name": session.model, "created_at": "1970-01-01T00:00:00Z"}
         if "name" in http.match_info:
@@ -178,7 +187,7 @@ class Gateway:
         """How many tokens a request has, where the provider can tell (`count_tokens`); nothing is guessed."""
         session = self._session(http)
         if session is None:
-            return _unauthorized(MESSAGES)
+            return _unauthorized(http, MESSAGES)
         try:
             request = read_messages(await _body(http))
             return _json({"input_tokens": await session.count_tokens(request)})
@@ -188,7 +197,7 @@ class Gateway:
     async def _serve(self, dialect: Dialect, http: web.Request) -> web.StreamResponse:
         session = self._session(http)
         if session is None:
-            return _unauthorized(dialect)
+            return _unauthorized(http, dialect)
         question = http.headers.get("X-Weigh-Question")
         try:
             body = await _body(http)
@@ -200,14 +209,15 @@ class Gateway:
             return _error(failure.error, dialect)
 
     def _session(self, http: web.Request) -> Session | None:
-        """Whose token the request shows. All are compared, each in constant time."""
+        """Whose token the request shows, if it may at this address. All are compared, each in constant time."""
         match = re.fullmatch(r"Bearer\s+(\S+)", http.headers.get("Authorization", ""), re.IGNORECASE)
         token = match[1] if match else http.headers.get("x-api-key", "")
         found = None
         for session in self._sessions:
             if session.is_me(token):
                 found = session
-        return found
+        own = http.match_info.get("own")
+        return found if found is not None and own in (None, found.id) else None
 
 
 async def _body(http: web.Request) -> dict[str, Any]:
@@ -272,7 +282,8 @@ def _require(session: Session, request: Request) -> None:
 
 async def _nowhere(http: web.Request) -> web.StreamResponse:
     routes = ["/v1/models", *ROUTES, COUNT_TOKENS]
-    message = f"there is no {http.method} {http.path}{suggest(http.path, routes, limit=1)}; served: {', '.join(routes)}"
+    path = re.sub(r"^/t/[^/]+(?=/)", "", http.path)
+    message = f"there is no {http.method} {http.path}{suggest(path, routes, limit=1)}; served: {', '.join(routes)}"
     return _error(Error(kind="agent", code="not_found", message=message), CHAT)
 
 
@@ -280,8 +291,9 @@ def _json(body: Any, status: int = 200, headers: Mapping[str, str] | None = None
     return web.Response(body=_encode(body), status=status, content_type="application/json", headers=headers)
 
 
-def _unauthorized(dialect: Dialect) -> web.Response:
-    message = "unknown token: use the one you were given for this run as the API key"
+def _unauthorized(http: web.Request, dialect: Dialect) -> web.Response:
+    where = " at this address" if "own" in http.match_info else ""
+    message = f"unknown token{where}: use the one you were given for this run as the API key"
     return _error(Error(kind="agent", code="unknown_token", message=message), dialect)
 
 

@@ -1,4 +1,4 @@
-"""One user of the gateway: a token, a model behind it, what it has used, and what it may use.
+"""One user of the gateway: an address and a token, a model behind it, what it has used, and what it may use.
 
 A session belongs to one trial or one program. Budgets are checked before a call is passed on: the number of calls is
 exact; tokens and dollars are known only after a call, so they can be exceeded by what was in flight. When a budget is
@@ -44,10 +44,11 @@ class _Answered(NamedTuple):
 
 
 class Session:
-    """A token and what stands behind it. Made by `Gateway.open`.
+    """An address with its token, and what stands behind it. Made by `Gateway.open`.
 
     Attributes:
         token: What its user shows as the API key; never stored.
+        id: Of its own address, `/t/ID` below the gateway's. It is no secret: only this token is taken there.
         provider: Entered by whoever opened the session.
         model: The name that `/v1/models` gives.
         meter: What was used.
@@ -72,6 +73,7 @@ class Session:
         sleep: Callable[[float], Awaitable[bool]] | None = None,
     ) -> None:
         self.token = f"weigh-{secrets.token_urlsafe(32)}"
+        self.id = secrets.token_hex(8)
         self.provider, self.model = provider, provider.name
         self.budget = budget or GatewayBudget()
         self.meter = Meter()
@@ -86,6 +88,11 @@ class Session:
         self._retry = retry or RetryPolicy()
         self._sleep = sleep or _sleep
         self._opened = time.monotonic()
+
+    @property
+    def path(self) -> str:
+        """Of its own address, below the gateway's."""
+        return f"/t/{self.id}"
 
     def is_me(self, token: str) -> bool:
         """Whether a token is this session's, compared in constant time."""

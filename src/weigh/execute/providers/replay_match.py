@@ -21,7 +21,7 @@ _CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?(?: ?[AP]M)?(?: ?(?:Z|UTC|GMT|[+-]\d\
 VOLATILE: tuple[tuple[str, str], ...] = (
     (r"\bweigh-[A-Za-z0-9_-]{43}", "TOKEN"),
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "UUID"),
-    (r"\b(?:127\.0\.0\.1|localhost):\d+", "HOST"),
+    (r"\b(?:127\.0\.0\.1|localhost):\d+(?:/t/[0-9a-f]{16}\b)?", "HOST"),  # with the path of a session's own address
     (r"/tmp/(?:weigh|tmp)[A-Za-z0-9_.-]*", "FOLDER"),
     (rf"\b{_DAY},? (?:{_MONTH} \d{{1,2}}|\d{{1,2}} {_MONTH}),?(?: {_CLOCK})?(?: \d{{4}})?(?:,? {_CLOCK})?", "WHEN"),
     (rf"\b{_MONTH} +\d{{1,2}},? +{_CLOCK}", "WHEN"),  # as `ls -l` prints it

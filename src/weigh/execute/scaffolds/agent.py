@@ -1,8 +1,9 @@
 """A command-line coding agent as a scaffold: it runs in the trial's sandbox and talks to the model gateway only.
 
-One gateway serves all trials of an arm; each trial has a session of its own, whose provider is the trial's context, so
-that an agent's calls are metered, tried again and limited like anybody's. Of the user's machine the agent sees its own
-installation, read-only, and what the sandbox shows; its key is a token that is worth nothing after the trial.
+One gateway serves all trials of an arm; each trial has a session of its own, with its own address and token, whose
+provider is the trial's context, so that an agent's calls are metered, tried again and limited like anybody's. Of the
+user's machine the agent sees its own installation, read-only, and what the sandbox shows; its key is that token, which
+is worth nothing after the trial.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from weigh.execute.agents.agent import Agent, Assignment, Installation, check_wa
 from weigh.execute.agents.install import find_agent, find_node, missing
 from weigh.execute.agents.registry import agent_by_name
 from weigh.execute.gateway.open import open_gateway
-from weigh.execute.program import INSIDE_PORT
+from weigh.execute.program import INSIDE_PORT, inside_url
 from weigh.execute.sandboxes.bubblewrap import HOME
 from weigh.execute.sandboxes.spec import WORKSPACE, SandboxSpec
 from weigh.execute.scaffolds.agent_prompt import read_prompt
@@ -157,7 +158,7 @@ class AgentScaffold:
             skills=() if loaded else skills,
             loaded=loaded,
             model=trial.session.model,
-            url=self._gateway.url if self._direct else f"http://127.0.0.1:{INSIDE_PORT}/v1",
+            url=self._gateway.url_of(trial.session) if self._direct else inside_url(trial.session),
             token=trial.session.token,
             home=home,
             workspace=place,
