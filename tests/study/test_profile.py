@@ -220,6 +220,10 @@ def test_ways_to_judge() -> None:
         ({"by": "numeric", "tolerence": 1}, "unknown key 'tolerence'; did you mean 'tolerance'"),
         ({"by": "state"}, "say which `files` are expected, or which `command`"),
         ({"by": "state", "comand": "true"}, "unknown key 'comand'; did you mean 'command'"),
+        (
+            {"by": "state", "files": [{"path": "a", "contain": "x"}]},
+            r"files\[0\].contain: unknown key 'contain'; did you mean 'contains'?",
+        ),
         ("exact", "it is judged by 'exact' and has no target"),
         ({"by": "numeric", "target": "many"}, "judged by 'numeric', and its target 'many' is no number"),
     ],

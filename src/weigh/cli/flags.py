@@ -15,6 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
+from weigh.define.yaml_text import read_yaml
+
 DEFAULT_STORE = "weigh-store"
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off", "")
@@ -137,14 +139,14 @@ def read_config(path: Path, parser: argparse.ArgumentParser) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot read the file given with -c: {path}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: it is not UTF-8 text; save it as UTF-8") from None
     if path.suffix.lower() in (".yaml", ".yml"):
-        import yaml
-
         try:
             # Scalars stay text, as on the command line: to YAML 1.1 the key `yes` would be a truth value.
-            data = yaml.load(text, Loader=yaml.BaseLoader) or {}
-        except yaml.YAMLError as error:
-            raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+            data = read_yaml(text, plain=False) or {}
+        except ValueError as error:
+            raise UsageError(f"{path}: not valid YAML: {error}") from error
     else:
         import tomllib
 

@@ -7,28 +7,21 @@ it is JSON (`0.7`, `true`, `["a","b"]`), else it stays text. Then both take the 
 from __future__ import annotations
 
 import re
-import types
 import typing
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
-from weigh.records.errors import DefinitionError, suggest
+from weigh.define.kinds import choices_in, entries, field_in, struct_in
+from weigh.records.bounds import expected, field_types
+from weigh.records.errors import DefinitionError, placed, suggest
 
 T = TypeVar("T")
 
 
 class RawText(str):
     """Text from a command line, not yet read as anything."""
-
-
-@cache
-def field_types(cls: Any) -> dict[str, Any]:
-    """The fields of a struct with their types, inherited ones included."""
-    hints = typing.get_type_hints(cls)
-    return {field.name: hints[field.name] for field in msgspec.structs.fields(cls)}
 
 
 def decode(value: Any, kind: type[T], where: str) -> T:
@@ -67,7 +60,7 @@ def _replace_one(value: Any, keys: list[str], new: Any, where: str, path: str) -
         current, kind = getattr(value, key), known[key]
         if rest:
             if current is None:
-                struct = _struct_in(kind)
+                struct = struct_in(kind)
                 nested = {".".join(rest): _plain(new)}
                 replaced = decode(nested, struct, where) if struct and len(rest) == 1 else None
                 if replaced is None:
@@ -109,71 +102,72 @@ def _convert(value: Any, kind: Any, where: str, path: str) -> Any:
         return value
     try:
         return msgspec.convert(_plain(value), kind, str_keys=True)
+    except DefinitionError as error:  # what a struct says of itself does not know where it was written
+        raise placed(error, f"{where}: {path}" if path else where) from None
     except msgspec.ValidationError as error:
         if isinstance(value, RawText):
             try:  # `name=123` for a field that holds text
                 return msgspec.convert(str(value), kind)
             except msgspec.ValidationError:
                 pass
-        reason, _, at = str(error).partition(" - at `$")
-        at = at.rstrip("`")
-        place = (path + at).lstrip(".")
-        got = _at(value, at)
-        choices = _choices(kind, at) if reason.startswith("Invalid enum value") else []
-        if choices:
-            *most, last = choices
-            listed = f"{', '.join(most)} or {last}" if most else last
-            expected = f"expected {listed}, got {got!r}{suggest(str(got), choices)}"
+        raise _wrong(error, value, kind, where, path) from None
+
+
+def _wrong(error: msgspec.ValidationError, value: Any, kind: Any, where: str, path: str) -> DefinitionError:
+    """What msgspec says of a value, with its place and in words."""
+    reason, _, at = str(error).partition(" - at `")
+    at = at.rstrip("`")
+    of_key = at.startswith("key` in `")
+    value, place = _plain(value), path
+    for step, inner, wanted in _along(value, kind, at.rpartition("$")[2]):
+        value, kind, place = inner, wanted, place + step
+    place = place.lstrip(".")
+    choices = choices_in(kind) if reason.startswith("Invalid enum value") else []
+    if of_key and isinstance(value, Mapping):
+        key = next((key for key in value if not isinstance(key, str)), None)
+        told = f"key {key!r} is no text; write it in quotes"
+    elif choices:
+        *most, last = choices
+        listed = f"{', '.join(most)} or {last}" if most else last
+        told = f"expected {listed}, got {value!r}{suggest(str(value), choices)}"
+    else:
+        told = f"{expected(reason)}, got {value!r}"
+    return DefinitionError(f"{where}: {place + ': ' if place else ''}{told}")
+
+
+def _along(value: Any, kind: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """The steps of a path such as `.limits.seconds`, `.tools[0]` or `.env[...]`, as far as it can be followed.
+
+    Each with what stands there and its type. Where msgspec leaves a table's key out (`[...]`), it is that of the first
+    entry that is wrong.
+    """
+    for name, index in re.findall(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]", path):
+        if name:
+            if not isinstance(value, Mapping) or name not in value:
+                return
+            step, value, kind = f".{name}", value[name], field_in(kind, name)
         else:
-            expected = f"{_reason(reason)}, got {got!r}"
-        raise DefinitionError(f"{where}: {place + ': ' if place else ''}{expected}") from None
+            held = list(entries(value, kind))
+            near = [e for e in held if e[0] == f"[{index}]"] or [e for e in held if not _fits(e[1], e[2])]
+            if not near:
+                return
+            step, value, kind = near[0]
+        yield step, value, kind
 
 
-def _at(value: Any, path: str) -> Any:
-    """What stands at a path such as `.limits.seconds` or `.tools[0]`, as far as it can be followed."""
-    for key, index in re.findall(r"\.([^.\[]+)|\[(\d+)\]", path):
-        if isinstance(value, Mapping) and key in value:
-            value = value[key]
-        elif index and isinstance(value, list | tuple) and int(index) < len(value):
-            value = value[int(index)]
-        else:
-            break
-    return str(value) if isinstance(value, RawText) else value
-
-
-def _choices(kind: Any, path: str) -> list[str]:
-    """The values that are allowed at a path such as `.sandbox`, where its type lists them; else none."""
-    for key in re.findall(r"\.([^.\[]+)", path):
-        struct = _struct_in(kind)
-        if struct is None or key not in field_types(struct):
-            return []
-        kind = field_types(struct)[key]
-    options = typing.get_args(kind) if isinstance(kind, types.UnionType) or typing.get_origin(kind) else (kind,)
-    found = [options] if typing.get_origin(kind) is typing.Literal else []
-    found += [typing.get_args(option) for option in options if typing.get_origin(option) is typing.Literal]
-    return [str(value) for values in found for value in values]
-
-
-def _reason(text: str) -> str:
-    """`Expected `float`, got `str`` becomes `expected float`."""
-    expected = text.split(", got")[0].replace("`", "")
-    return expected[:1].lower() + expected[1:]
-
-
-def _struct_in(kind: Any) -> Any:
-    """The struct a type holds, e.g. of `DataSource | None`; None when there is none."""
-    options = typing.get_args(kind) if isinstance(kind, types.UnionType) or typing.get_origin(kind) else (kind,)
-    return next((o for o in options if isinstance(o, type) and issubclass(o, msgspec.Struct)), None)
+def _fits(value: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind, str_keys=True)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _check_keys(value: Any, kind: Any, where: str, path: str) -> None:
-    """Refuse keys a struct does not have, all the way down; msgspec alone would name only the first, without a hint."""
-    if typing.get_origin(kind) is dict:
-        if isinstance(value, Mapping):
-            for key, inner in value.items():
-                _check_keys(inner, typing.get_args(kind)[1], where, f"{path}.{key}")
-        return
-    struct = _struct_in(kind)
+    """Refuse keys a struct does not have, all the way down; msgspec alone would let them pass."""
+    for step, inner, wanted in entries(value, kind):
+        _check_keys(inner, wanted, where, path + step)
+    struct = struct_in(kind)
     if struct is None or not isinstance(value, Mapping):
         return
     known = field_types(struct)
