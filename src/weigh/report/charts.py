@@ -99,7 +99,8 @@ def line(
     series = _series(rows)
     return chart("line", {"rows": rows}, {
         "series": series, "legend": _legend(series), "x_title": x_title, "y_title": y_title, "columns": columns,
-        "panels": _panels(rows), "format": PERCENT if percent else PLAIN, "zero": percent, "y_scale": "shared" if percent else "independent",
+        "panels": _panels(rows), "format": PERCENT if percent else PLAIN, "zero": percent,
+        "y_scale": "shared" if percent else "independent",
         "width": width, "description": description or y_title,
     }, theme)  # fmt: skip
 
