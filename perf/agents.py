@@ -164,12 +164,13 @@ def resident_mb(pid: int) -> float:
 
 
 def lasting_zombies(pid: int) -> int:
-    """Children of a process that are dead and stay so for a tenth of a second."""
-    first = zombies_of(pid)
-    if not first:
-        return 0
-    time.sleep(0.1)
-    return len(first & zombies_of(pid))
+    """Children of a process that are dead and stay so for ten seconds: a busy process reaps late."""
+    lasting = zombies_of(pid)
+    end = time.monotonic() + 10
+    while lasting and time.monotonic() < end:
+        time.sleep(0.1)
+        lasting &= zombies_of(pid)
+    return len(lasting)
 
 
 def zombies_of(pid: int) -> set[str]:

@@ -26,7 +26,7 @@ def test_pi_is_driven_to_the_end(bench: AgentBench, pi: str) -> None:
     first = models[0].observations[0]
     assert (first.is_error, first.metadata["exit_code"]) == (True, 3) and first.content.startswith("hi")
     # As weigh heard of it: two events that are read at once have the same time.
-    assert first.seconds is not None and 0 <= first.seconds < 5
+    assert first.seconds is not None and first.seconds >= 0
     seen = {o.tool: o for o in models[1].observations}
     assert not seen["write"].is_error and seen["nosuch"].is_error
     assert models[2].observations[0].content == "hello"

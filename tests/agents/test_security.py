@@ -3,15 +3,14 @@ trials or the network."""
 
 from __future__ import annotations
 
-import os
 import re
 import socket
-from pathlib import Path
 
 import pytest
 
 from tests.agents.kit import DONE, AgentBench, bash
 from weigh.define.harness import load_harness
+from weigh.execute.agents.install import agents_dir
 from weigh.pipeline.request import Setting
 from weigh.records.workspace import Workspace
 
@@ -36,7 +35,7 @@ def ask(path, token, body=None):
     headers = {"Authorization": "Bearer " + token}
     call = urllib.request.Request("http://127.0.0.1:8080" + path, data=body, headers=headers)
     try:
-        return urllib.request.urlopen(call, timeout=5).status
+        return urllib.request.urlopen(call, timeout=60).status
     except Exception as error:
         return error
 print("GATEWAY", ask("/v1/models", "guess"))
@@ -52,7 +51,7 @@ def test_nothing_leaks_in_or_out(bench: AgentBench, pi: str, monkeypatch: pytest
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     private = bench.folder / "private.txt"
     private.write_text("private-letter-0815")
-    install = Path(os.environ.get("WEIGH_CACHE") or Path.home() / ".cache" / "weigh") / "agents" / "pi-0.73.1"
+    install = agents_dir() / "pi-0.73.1"
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.listen()
         listener.setblocking(False)

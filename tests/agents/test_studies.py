@@ -19,6 +19,7 @@ from tests.agents.kit import same_counts
 from tests.study.kit import make_library, make_study
 from tests.waiting import eventually
 from weigh.cli.main import main
+from weigh.execute.agents.install import agents_dir
 from weigh.records.actions import actions_of
 from weigh.records.trial import Trial
 from weigh.store.dataset import open_dataset
@@ -54,7 +55,7 @@ def answer(request):
     mini, slow = tools == {"bash"}, HERE / "slow"
     if slow.exists() and "out.txt" in asked:
         (HERE / "hangs").touch()
-        return Turn(text="much too late", delay=60)
+        return Turn(text="much too late", delay=6000)
     if results and not (mini and len(results) == 1):
         return Output(text=results[-1], usage=usage)
     command = SUBMIT if results else GREET
@@ -77,7 +78,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache whose agents are those of weigh's own; what studies install goes with it."""
-    found = get("pi") and Path(os.environ.get("WEIGH_CACHE") or Path.home() / ".cache" / "weigh") / "agents"
+    found = get("pi") and agents_dir()
     cache = tmp_path_factory.mktemp("cache")
     (cache / "agents").symlink_to(found)
     return cache
@@ -126,12 +127,12 @@ def test_killed_while_agents_work_nothing_is_left_and_the_same_matrix_comes(
 ) -> None:
     words = [sys.executable, "-m", "weigh", "study", "run", str(study), "-q", "--only", "agent=pi"]
     env = {**os.environ, "TMPDIR": str(short)}
-    mark = f"61.{os.getpid()}"
+    mark = f"6100.{os.getpid()}"
     (study.parent / "slow").write_text(mark)
     first = subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         # One trial is done, one agent waits for a command, one for the model.
-        assert eventually(lambda: running(f"sleep {mark}") and (study.parent / "hangs").exists() and stored(study), 60)
+        assert eventually(lambda: running(f"sleep {mark}") and (study.parent / "hangs").exists() and stored(study), 600)
         below = descendants(first.pid)
         status = {r["task"]: r for r in rows(capsys, "study", "status", str(study)) if r["agent"] == "pi"}
         assert {task: (r["done"], r["running"], r["state"]) for task, r in status.items()} == {
@@ -149,7 +150,7 @@ def test_killed_while_agents_work_nothing_is_left_and_the_same_matrix_comes(
     before = {t.id for t in trials(study)}
     assert len(before) == 1
 
-    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     assert "2 run, 1 reused" in done.stderr
     assert not list(short.iterdir())
@@ -160,6 +161,7 @@ def test_killed_while_agents_work_nothing_is_left_and_the_same_matrix_comes(
 
 
 def test_several_agents_are_counted_alike_and_compared(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    earlier = descendants(os.getpid())
     assert main(["study", "run", str(study), "-q", "-t", "tell"]) == 0
     capsys.readouterr()
     made = {t.arm.split("/")[1]: t for t in trials(study)}
@@ -174,8 +176,8 @@ def test_several_agents_are_counted_alike_and_compared(study: Path, capsys: pyte
         assert (counted["calls"], counted["generated"]) == (2, 14)
         assert [a.kind for a in actions_of(trial.trajectory)][:1] == ["command"]
 
-    below = descendants(os.getpid())
-    assert [line for line in below.values() if "sandbox" not in line] == []  # no agent, no zombie; the reaper waits
+    below = [line for pid, line in descendants(os.getpid()).items() if pid not in earlier]
+    assert [line for line in below if "sandbox" not in line] == []  # no agent, no zombie; the reaper waits
     plan = rows(capsys, "study", "plan", str(study))
     assert {r["agent"]: (r["trials"], r["done"], r["remaining"]) for r in plan} == dict.fromkeys(AGENTS, (3, 1, 2))
     status = rows(capsys, "study", "status", str(study))
@@ -333,9 +335,10 @@ def processes() -> dict[int, str]:
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+            words = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
         except OSError:
             continue
+        found[int(folder.name)] = words.decode(errors="replace").strip()
     return found
 
 

@@ -58,7 +58,9 @@ async def test_commands_files_and_deadlines(engine, tmp_path):
     for part in ("--network none", "--memory 300m", "--pids-limit 10", "--read-only", "--cap-drop ALL", "-e A=1"):
         assert part in first
     assert "docker.sock" not in first
-    assert [line.split()[0] for line in log] == ["image", "run", "exec", "exec", "rm", "run", "exec", "rm"]
+    words = [line.split()[0] for line in log]
+    late = ["exec"] if words[3] == "exec" else []  # it may be killed before it has written this
+    assert words == ["image", "run", "exec", *late, "rm", "run", "exec", "rm"]
     assert "word" not in log[2].replace("$WORD", "").replace("-e WORD", ""), "values stay off the command line"
 
 

@@ -81,9 +81,10 @@ except OSError as error:
 
 async def test_abstract_sockets_of_the_host(sandbox):
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind("\0weigh-test-abstract")
+        name = f"weigh-test-{os.getpid()}"
+        server.bind(f"\0{name}")
         server.listen()
-        code = "import socket; socket.socket(socket.AF_UNIX).connect('\\0weigh-test-abstract')"
+        code = f"import socket; socket.socket(socket.AF_UNIX).connect('\\0{name}')"
         assert "refused" in (await run(sandbox, code)).stderr
 
 

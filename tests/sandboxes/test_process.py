@@ -73,7 +73,7 @@ async def test_what_a_command_leaves_running_is_killed_with_it():
     began = time.perf_counter()
     ended = await sh("sleep 62 & echo $!")
     assert time.perf_counter() - began < 30
-    for _ in range(100):  # it has been killed; on a busy machine it takes a moment to die
+    for _ in range(1500):  # it has been killed; on a busy machine it takes a moment to die
         if state(int(ended.stdout)) in ("", "Z"):
             return
         await asyncio.sleep(0.02)
@@ -86,14 +86,17 @@ async def test_the_watch_stops_a_command():
 
 
 async def test_cancelling_kills_and_leaves_no_zombie():
+    def zombies() -> set[str]:
+        found = [p.name for p in Path("/proc").glob("[0-9]*")]
+        return {p for p in found if state(int(p)) == "Z" and parent(int(p)) == os.getpid()}
+
+    before = zombies()
     task = asyncio.create_task(sh("sleep 63"))
     await asyncio.sleep(0.1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert not [
-        p for p in Path("/proc").glob("[0-9]*") if state(int(p.name)) == "Z" and parent(int(p.name)) == os.getpid()
-    ]
+    assert zombies() <= before
 
 
 async def test_a_program_that_is_not_there_is_a_failure():

@@ -170,11 +170,11 @@ async def test_a_recorded_study_is_replayed_without_its_models(compared: Path) -
 
 
 def test_killed_in_the_middle_it_goes_on_with_the_same_matrix(study: Path, library: Path) -> None:
-    slow = {"answers.py:answer": "answers.py:answer::latency=0.15", "epochs: 2": "epochs: 4", "[bare, skill]": "[bare]"}
+    slow = {"answers.py:answer": "answers.py:answer::latency=0.5", "epochs: 2": "epochs: 4", "[bare, skill]": "[bare]"}
     study = make_study(study.parent, library, slow)
     words = [sys.executable, "-m", "weigh", "study", "run", str(study), "-q", "--concurrency", "2", "-t", "tell,shout"]
     first = subprocess.Popen(words, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline and len(_stored(study)) < 4:
         assert first.poll() is None, "it ended before it could be killed"
         time.sleep(0.02)
@@ -182,7 +182,8 @@ def test_killed_in_the_middle_it_goes_on_with_the_same_matrix(study: Path, libra
     first.wait()
     before = {t.id for t in trials(study)}
     assert 4 <= len(before) < 16
-    done = subprocess.run([*words, "--format", "json"], capture_output=True, text=True, timeout=120, check=False)
+    study.write_text(study.read_text().replace("latency=0.5", "latency=0"))  # no part of what is asked
+    done = subprocess.run([*words, "--format", "json"], capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     assert f"{16 - len(before)} run, {len(before)} reused" in done.stderr
     after = trials(study)

@@ -146,7 +146,7 @@ def find_node() -> tuple[str, tuple[int, ...]] | None:
     if path is None:
         return None
     try:
-        said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+        said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=120, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return None
     numbers = re.match(r"v(\d+)\.(\d+)\.(\d+)", said)

@@ -34,7 +34,7 @@ async def _probe(mode: str) -> Probe:
     began = time.perf_counter()
     try:
         async with sandbox:
-            result = await sandbox.exec(["true"], timeout=20.0)
+            result = await sandbox.exec(["true"], timeout=120.0)
     except (CapabilityError, Failure) as error:
         return Probe(ok=False, mode=mode, reason=str(error), how_to_get=_HOW.get(mode, ""))
     seconds = time.perf_counter() - began
