@@ -10,6 +10,7 @@ import asyncio
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from weigh.execute.sandboxes.folder import home
@@ -59,6 +60,14 @@ class Repository:
         """Whether a commit has a file or folder."""
         return await self._try("cat-file", "-e", f"{commit}:{path.strip('/')}") is not None
 
+    async def paths(self, commit: str) -> list[str]:
+        """All files of a commit, relative; links and submodules too."""
+        return (await self._git("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)).split("\0")[:-1]
+
+    async def read(self, commit: str, path: str) -> str | None:
+        """The text of a file of a commit; None where it has none."""
+        return await self._try("cat-file", "blob", f"{commit}:{path}")
+
     async def export(self, commit: str, target: Path) -> None:
         """Write the files of a commit into an existing, empty folder; its history stays behind.
 
@@ -80,8 +89,10 @@ class Repository:
 
     async def unknown(self, ref: str) -> DefinitionError:
         """The error of a ref that is not there, with the closest tags and branches."""
-        names = [*await self.tags(), *(await self._git("branch", "--list", "--format=%(refname:short)")).split()]
-        hint = suggest(ref, names) or (f"; the newest tags are {', '.join(names[-3:])}" if names else "")
+        tags = await self.tags()
+        branches = (await self._git("branch", "--list", "--format=%(refname:short)")).split()
+        newest = newest_releases(tags, 3) or tags[-3:]
+        hint = suggest(ref, [*tags, *branches]) or (f"; the newest tags are {', '.join(newest)}" if newest else "")
         return DefinitionError(f"revision {ref!r} is no tag, branch or commit of {self.address}{hint}")
 
     async def range(self, first: str, last: str) -> list[str]:
@@ -161,6 +172,12 @@ def between(names: list[str], first: str, last: str) -> list[str]:
         if low <= version_key(match["version"]) <= high:
             chosen[name] = (version_key(match["version"]), not match["suffix"], name)
     return sorted(chosen, key=lambda name: chosen[name])
+
+
+def newest_releases(tags: Iterable[str], count: int) -> list[str]:
+    """The last tags by version, of those that are a release and no pre-release."""
+    keys = {tag: version_key(m["version"]) for tag in tags if (m := _RELEASE.match(tag)) and not m["suffix"]}
+    return sorted(keys, key=lambda tag: keys[tag])[-count:]
 
 
 def version_key(version: str) -> tuple[int, ...]:

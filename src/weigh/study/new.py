@@ -10,6 +10,7 @@ import msgspec
 
 from weigh.records.errors import CapabilityError, DefinitionError
 from weigh.study.git import Repository, version_key
+from weigh.study.naming import NAMED_IN, Names, find_names
 from weigh.study.packages import find_release, versions
 
 
@@ -20,7 +21,7 @@ class NewStudy(msgspec.Struct, frozen=True, kw_only=True):
         name: Of the study and its folder.
         package: On the package index; None where there is only a repository.
         repository: Its address or folder; a relative one begins at the current folder.
-        module: What Python imports; guessed from the name where it is not given.
+        module: What Python imports; where it is not given, what the repository has, else guessed from the name.
         command: What it installs into PATH.
     """
 
@@ -46,11 +47,14 @@ async def new_study(wanted: NewStudy, folder: Path) -> list[Path]:
     package = wanted.package or (None if wanted.repository else wanted.name)
     repository = _address(wanted.repository)
     revisions, about, description = await _revisions(package, repository)
+    names = await _names(repository, revisions[-1], package) if repository else Names(distribution=package)
+    guessed = re.sub(r"[-.]", "_", names.distribution or _called(repository or wanted.name)).lower()
     values: dict[str, object] = {
         "name": wanted.name,
+        "distribution": names.distribution,
         "package": package,
         "repository": repository,
-        "module": wanted.module or re.sub(r"[-.]", "_", package or wanted.name).lower(),
+        "module": wanted.module or names.module or guessed,
         "command": wanted.command,
         "revisions": revisions,
         "revisions_about": about,
@@ -81,6 +85,20 @@ async def _revisions(package: str | None, repository: str | None) -> tuple[list[
         'released versions, ranges ("1.0..1.2"), or folders',
         f"the package {package}",
     )
+
+
+async def _names(address: str, revision: str, package: str | None) -> Names:
+    """What the library in a repository is called at a revision; a package that was named goes before."""
+    repository = Repository(address, Path.cwd())
+    commit = await repository.commit(revision)
+    assert commit is not None, "it was just listed"
+    texts = {name: text for name in NAMED_IN if (text := await repository.read(commit, name)) is not None}
+    found = find_names(texts, await repository.paths(commit), package or _called(address))
+    return msgspec.structs.replace(found, distribution=package or found.distribution)
+
+
+def _called(address: str) -> str:
+    return address.rstrip("/").rpartition("/")[2].removesuffix(".git")
 
 
 def _address(repository: str | None) -> str | None:
