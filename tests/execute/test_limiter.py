@@ -118,9 +118,9 @@ def test_the_circuit_needs_failures_in_a_row_over_time() -> None:
 
 async def test_a_stop_wakes_sleepers() -> None:
     stop = StopSignal()
+    assert await stop.sleep(0.001) is True
     asyncio.get_running_loop().call_later(0.02, stop.request, "enough")
     began = time.monotonic()
-    assert await stop.sleep(0.001) is True
     assert await stop.sleep(30) is False and time.monotonic() - began < 20
     stop.request("again", now=True)
     assert stop.reason == "enough" and stop.now

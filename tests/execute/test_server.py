@@ -86,10 +86,14 @@ async def test_a_server_that_never_gets_healthy_is_stopped(tmp_path: Path) -> No
     command = (
         f"{sys.executable} -c \"import os,time; open('{tmp_path}/pid','w').write(str(os.getpid())); time.sleep(600)\""
     )
-    with pytest.raises(CapabilityError, match=r"was not healthy at /health after 0\.6 s"):
-        async with ServerProvider("m", ServerOptions(command=command, startup=0.6)):
-            pass
-    wait_gone([int((tmp_path / "pid").read_text())])
+    pid = tmp_path / "pid"
+    for seconds in (0.6, 10.0, 60.0):  # a busy machine may need longer for two starts of Python
+        with pytest.raises(CapabilityError, match=rf"was not healthy at /health after {seconds:g} s"):
+            async with ServerProvider("m", ServerOptions(command=command, startup=seconds)):
+                pass
+        if pid.exists() and pid.read_text():
+            break
+    wait_gone([int(pid.read_text())])
 
 
 async def test_cancelled_while_it_starts(tmp_path: Path) -> None:

@@ -184,13 +184,19 @@ def test_a_program_that_breaks_keeps_what_it_has_reported(own: Own) -> None:
     assert "ended with exit code 1: out of luck" in trials["i3"].error.message  # type: ignore[union-attr]
 
 
-def test_a_deadline_covers_the_tree_and_is_an_outcome(own: Own) -> None:
-    sleep = "import subprocess; subprocess.Popen(['sleep', '600'], start_new_session=True); time.sleep(600)"
-    own.write(ASK + f"\n        if row['id'] == 'i2': {sleep}", extra="seconds = 2.0")
-    result, trials = own.run()
+def test_a_deadline_covers_the_tree_and_is_an_outcome(tmp_path: Path) -> None:
+    sleep = "import subprocess; subprocess.Popen(['sleep', '6000'], start_new_session=True); time.sleep(6000)"
+    for seconds in (2.0, 20.0, 60.0):  # a busy machine may need longer until two are done
+        folder = tmp_path / f"{seconds:g}"
+        folder.mkdir()
+        own = Own(folder)
+        own.write(ASK + f"\n        if row['id'] == 'i2': {sleep}", extra=f"seconds = {seconds}")
+        result, trials = own.run()
+        if trials["i1"].status == "ok":
+            break
     assert statuses(trials) == {"i0": "ok", "i1": "ok", **{f"i{i}": "timeout" for i in range(2, 6)}}
     assert trials["i3"].scores["acc"].value == 0.0
-    assert result.seconds < 30
+    assert result.seconds < 600
 
 
 def test_a_budget_of_calls_is_an_outcome_of_those_left_out(own: Own) -> None:
@@ -234,7 +240,7 @@ def test_the_program_sees_nothing_of_the_user(own: Own, monkeypatch: pytest.Monk
     )
     assert "MY_SECRET" not in seen
     assert seen["OPENAI_API_KEY"].startswith("weigh-")
-    assert seen["HOME"] != os.environ["HOME"]
+    assert seen["HOME"] != os.environ.get("HOME")
 
 
 def test_stopping_ends_the_program_and_resumes(own: Own) -> None:

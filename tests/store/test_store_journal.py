@@ -79,14 +79,17 @@ async def test_an_exception_in_the_block_loses_nothing(folder: RunFolder) -> Non
 
 
 async def test_cancelling_loses_nothing(folder: RunFolder) -> None:
+    appended = asyncio.Event()
+
     async def work() -> None:
         async with JournalWriter(folder, "w1") as journal:
             for number in range(100):
                 await journal.append(make_trial(number))
-            await asyncio.sleep(60)
+            appended.set()
+            await asyncio.sleep(600)
 
     task = asyncio.create_task(work())
-    await asyncio.sleep(0.01)
+    await asyncio.wait_for(appended.wait(), 60)
     task.cancel()
     await asyncio.sleep(0)
     task.cancel()  # impatient: a second time, while the journal closes
