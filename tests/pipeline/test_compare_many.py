@@ -17,7 +17,7 @@ from weigh.pipeline.matrix import MatrixReport, compare_many, pair_name
 from weigh.pipeline.paths import PathReport, compare_paths
 from weigh.pipeline.sides import find_sides, open_sides
 from weigh.records.errors import DefinitionError
-from weigh.records.run import MetricInfo, SuiteNode
+from weigh.records.run import Invocation, MetricInfo, SuiteNode
 from weigh.store.layout import Store
 
 
@@ -29,13 +29,13 @@ def store(tmp_path: Path) -> Store:
 def many(store: Store, words: Sequence[str], options: Options | None = None, **more: Any) -> MatrixReport:
     sides = find_sides(store, words)
     with open_sides(store, sides) as data:
-        return compare_many(store, data, sides, options or Options(), **more)
+        return compare_many(data, sides, options or Options(), **more)
 
 
 def along(store: Store, words: Sequence[str], axis: str, options: Options | None = None) -> InteractionReport:
     sides = find_sides(store, words)
     with open_sides(store, sides) as data:
-        return compare_along(store, data, sides[0], sides[1], axis, options or Options())
+        return compare_along(data, sides[0], sides[1], axis, options or Options())
 
 
 def paths(store: Store, words: Sequence[str], marker: str, options: Options | None = None) -> PathReport:
@@ -121,6 +121,20 @@ def test_costs_of_many_arms(store: Store) -> None:
     assert row.costs.tiers == (("cheap", "same"), ("dear",))
     assert row.costs.pairs["cheap against dear"].verdict == "better"
     assert row.costs.pairs["cheap against dear"].p_adjusted == pytest.approx(3 * 2 * 0.5**20)
+
+
+def test_conditions_of_seconds_are_those_at_the_time_of_opening(store: Store) -> None:
+    three(store)
+    folders = [store.open(run.id) for run in store.runs()]
+    sides = find_sides(store, ["weak", "middle", "strong"])
+    with open_sides(store, sides) as data:
+        before = compare_many(data, sides, Options(metric="seconds"))
+        for folder in folders[:1]:
+            plan = {"host_class": "another", "concurrency": 8}
+            folder.begin(Invocation(id="i2", started=2000.0, ended=2001.0, plan=plan, summary={"executed": 1}))
+        assert compare_many(data, sides, Options(metric="seconds")) == before and not before.rows[0].withheld
+    later = many(store, ["weak", "middle", "strong"], Options(metric="seconds"))
+    assert len(later.rows[0].withheld) == 2
 
 
 def test_suites_and_ranking(store: Store) -> None:

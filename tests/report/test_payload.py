@@ -55,12 +55,12 @@ def test_comparisons_are_those_of_compare(store: Store, index: Any, metric: str)
                 options = Options(metric=metric or None, alpha=alpha, errors=errors, bootstrap=False)
                 if metric and errors == "zero":
                     continue  # a cost has no worst value
-                expected = pair_block(compare_sides(store, data, a, b, options))
+                expected = pair_block(compare_sides(data, a, b, options))
                 assert index["blocks"][blocks[metric][f"{level:g}|{errors}"]] == as_json(expected)
                 seen += 1
                 for field, tasks in index["fields"].items() if not metric else ():
                     split = msgspec.structs.replace(options, by=field, tasks=tuple(tasks))
-                    expected = pair_block(compare_sides(store, data, a, b, split))
+                    expected = pair_block(compare_sides(data, a, b, split))
                     assert index["blocks"][blocks[metric][f"{level:g}|{errors}|by:{field}"]] == as_json(expected)
     assert seen >= 2 * 2 and index["fields"]
 
@@ -73,7 +73,7 @@ def test_the_matrix_is_that_of_compare(store: Store, index: Any) -> None:
             for errors in ERRORS:
                 options = Options(alpha=round(1 - level, 10), errors=errors, bootstrap=False)
                 for shared in (False, True):
-                    expected = matrix_block(compare_many(store, data, sides, options, shared=shared))
+                    expected = matrix_block(compare_many(data, sides, options, shared=shared))
                     place = index["matrix"][""][f"{level:g}|{errors}" + ("|shared" if shared else "")]
                     assert index["blocks"][place] == as_json(expected)
 

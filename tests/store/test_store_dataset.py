@@ -10,6 +10,7 @@ from storekit import failed, make_run, make_trial, write
 
 from weigh.records.arm import Arm
 from weigh.records.errors import StoreError
+from weigh.records.run import Invocation
 from weigh.records.score import Score
 from weigh.store.dataset import open_dataset
 from weigh.store.layout import Store
@@ -85,3 +86,16 @@ def test_no_run_at_all_is_an_empty_table(store: Store) -> None:
         assert data.values("sums", "exact_match").value.tolist() == []
     with pytest.raises(StoreError, match="there is no run"):
         open_dataset(store, ["nothing"])
+
+
+def test_invocations_are_read_once_and_again_by_the_next_to_open(store: Store) -> None:
+    folder = store.open("demo-00000001")
+    folder.begin(Invocation(id="first", started=1.0))
+    with open_dataset(store, RUNS) as data:
+        assert [one.id for one in data.invocations("demo-00000001")] == ["first"]
+        folder.begin(Invocation(id="second", started=2.0))
+        assert [one.id for one in data.invocations("demo-00000001")] == ["first"]
+        with pytest.raises(StoreError, match="is none of those"):
+            data.invocations("nothing")
+    with open_dataset(store, RUNS) as data:
+        assert [one.id for one in data.invocations("demo-00000001")] == ["first", "second"]

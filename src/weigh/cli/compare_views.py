@@ -21,22 +21,21 @@ from weigh.pipeline.path_rows import path_cells, path_notes, path_rows
 from weigh.pipeline.paths import PREFIX, PathReport, compare_paths
 from weigh.pipeline.sides import Side
 from weigh.store.dataset import Dataset
-from weigh.store.layout import Store
 
 WIDTH = 118
 
 
-def view(store: Store, data: Dataset, sides: Sequence[Side], options: Options, args: argparse.Namespace) -> str:
+def view(data: Dataset, sides: Sequence[Side], options: Options, args: argparse.Namespace) -> str:
     """The view that the flags ask for, in the form asked for."""
     if args.interaction is not None:
         if len(sides) > 2:
             named = ", ".join(s.label for s in sides)
             raise UsageError(f"--interaction compares two sides, and {len(sides)} were named: {named}")
-        along = compare_along(store, data, sides[0], sides[1], args.interaction, options)
+        along = compare_along(data, sides[0], sides[1], args.interaction, options)
         return formatted(along, args.format, interaction_rows, interaction_text)
     if args.by is not None and args.by.startswith(PREFIX):
         return formatted(compare_paths(data, sides, args.by, options), args.format, _path_rows, path_text)
-    many = compare_many(store, data, sides, options, shared=args.shared, rank=args.rank)
+    many = compare_many(data, sides, options, shared=args.shared, rank=args.rank)
     return formatted(many, args.format, matrix_rows, matrix_text)
 
 

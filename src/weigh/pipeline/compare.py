@@ -37,10 +37,10 @@ def compare(store: Store, words: Sequence[str], options: Options | None = None) 
     options = options or Options()
     sides = find_sides(store, words)
     with open_sides(store, sides) as data:
-        return [compare_sides(store, data, sides[0], side, options) for side in sides[1:]]
+        return [compare_sides(data, sides[0], side, options) for side in sides[1:]]
 
 
-def compare_sides(store: Store, data: Dataset, a: Side, b: Side, options: Options) -> Report:
+def compare_sides(data: Dataset, a: Side, b: Side, options: Options) -> Report:
     """Compare side b with side a."""
     aligned: dict[str, Aligned] = {}
     paired: dict[str, tuple[Sequence[TaskInfo], Sequence[TaskInfo]]] = {}
@@ -72,7 +72,7 @@ def compare_sides(store: Store, data: Dataset, a: Side, b: Side, options: Option
         if left_out:
             notes.append(f"--shared leaves out {', '.join(left_out)}: no question of it is in every context")
     for pairs in aligned.values():
-        rows.append(compare_task(pairs, options, withheld=host_difference(store, a, b, pairs.metric)))
+        rows.append(compare_task(pairs, options, withheld=host_difference(data, a, b, pairs.metric)))
         if options.by and axis is None:
             groups += compare_subgroups(data, pairs, options, key)
     if not rows:

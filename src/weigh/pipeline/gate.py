@@ -135,7 +135,7 @@ def gate(store: Store, baseline: str, candidate: str, options: Options) -> GateR
     sides = find_sides(store, [baseline, candidate])
     a, b = sides[0], sides[1]
     with open_sides(store, sides) as data:
-        judge = _Judge(store, data, a, b, options)
+        judge = _Judge(data, a, b, options)
         checks = judge.tasks() if options.tasks or options.suite is None else []
         if options.suite is not None:
             checks += judge.suites(options.suite)
@@ -153,8 +153,8 @@ def gate(store: Store, baseline: str, candidate: str, options: Options) -> GateR
 class _Judge:
     """Two sides with the tasks they share; pairs each task and metric once."""
 
-    def __init__(self, store: Store, data: Dataset, a: Side, b: Side, options: Options) -> None:
-        self.store, self.data, self.a, self.b, self.options = store, data, a, b, options
+    def __init__(self, data: Dataset, a: Side, b: Side, options: Options) -> None:
+        self.data, self.a, self.b, self.options = data, a, b, options
         self.notes: list[str] = []
         self._aligned: dict[tuple[str, str], Aligned] = {}
         self.shared = {name: (ours, theirs) for name, ours, theirs in task_pairs(a, b)}
@@ -245,7 +245,7 @@ class _Judge:
         failures = failed_unequally(pairs.failed_a, pairs.failed_b, alpha=self.options.alpha)
         if failures.unequal and self.options.errors == "exclude":
             return failures.reason
-        return host_difference(self.store, self.a, self.b, pairs.metric)
+        return host_difference(self.data, self.a, self.b, pairs.metric)
 
     # -- suites -----------------------------------------------------------------------------------------------------
 

@@ -28,7 +28,6 @@ from weigh.records.arm import Axis
 from weigh.records.errors import DefinitionError, suggest
 from weigh.records.run import MetricInfo
 from weigh.store.dataset import Dataset
-from weigh.store.layout import Store
 
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([kKmMbBtT]?)$")
 _SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
@@ -91,7 +90,7 @@ class InteractionReport(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[str, ...] = ()
 
 
-def compare_along(store: Store, data: Dataset, a: Side, b: Side, axis: str, options: Options) -> InteractionReport:
+def compare_along(data: Dataset, a: Side, b: Side, axis: str, options: Options) -> InteractionReport:
     """Test whether the effect of b against a differs along an axis.
 
     Raises:
@@ -128,7 +127,7 @@ def compare_along(store: Store, data: Dataset, a: Side, b: Side, axis: str, opti
     if not whole:
         raise DefinitionError(f"no task has paired questions at every {axis} ({', '.join(shown)})")
     reason = next(
-        (r for x, y in sides if (r := host_difference(store, x, y, next(iter(whole.values()))[0].metric))), None
+        (r for x, y in sides if (r := host_difference(data, x, y, next(iter(whole.values()))[0].metric))), None
     )
     rows = [_row(name, found, shown, options, reason) for name, found in whole.items()]
     fixed = adjust([row.made.p for row in rows], options.correction)

@@ -29,7 +29,6 @@ from weigh.pipeline.sides import Side, side_names
 from weigh.records.errors import DefinitionError
 from weigh.records.run import MetricInfo, SuiteNode
 from weigh.store.dataset import Dataset
-from weigh.store.layout import Store
 
 
 class CostMatrix(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +89,7 @@ class MatrixReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare_many(
-    store: Store, data: Dataset, sides: Sequence[Side], options: Options, *, shared: bool = False, rank: bool = False
+    data: Dataset, sides: Sequence[Side], options: Options, *, shared: bool = False, rank: bool = False
 ) -> MatrixReport:
     """Compare each side with each other.
 
@@ -109,7 +108,7 @@ def compare_many(
     }
     if shared:
         sheets = {name: only_shared(sheet) for name, sheet in sheets.items()}
-    rows = [_row(store, sides, sheet, options) for sheet in sheets.values()]
+    rows = [_row(data, sides, sheet, options) for sheet in sheets.values()]
     rows = _corrected(rows, options)
     rows += [made for s in chosen if (made := _suite(s, sheets, rows, options)) is not None]
     return MatrixReport(
@@ -127,13 +126,13 @@ def pair_name(a: str, b: str) -> str:
     return f"{b} against {a}"
 
 
-def _row(store: Store, sides: Sequence[Side], sheet: Sheet, options: Options) -> MatrixRow:
+def _row(data: Dataset, sides: Sequence[Side], sheet: Sheet, options: Options) -> MatrixRow:
     have = ~np.isnan(sheet.values)
     union = int(have.any(axis=0).sum())
     base = MatrixRow(
         task=sheet.task,
         metric=sheet.metric,
-        withheld=_withheld(store, sides, sheet, options),
+        withheld=_withheld(data, sides, sheet, options),
         unpaired={name: union - int(h.sum()) for name, h in zip(sheet.names, have, strict=True) if h.sum() < union},
     )
     if sheet.metric.name in COSTS:
@@ -149,14 +148,14 @@ def _row(store: Store, sides: Sequence[Side], sheet: Sheet, options: Options) ->
     return msgspec.structs.replace(base, matrix=made)
 
 
-def _withheld(store: Store, sides: Sequence[Side], sheet: Sheet, options: Options) -> dict[str, str]:
+def _withheld(data: Dataset, sides: Sequence[Side], sheet: Sheet, options: Options) -> dict[str, str]:
     by_label = {s.label: s for s in sides}
     found: dict[str, str] = {}
     failures = bool(np.nansum(sheet.failed)) and options.errors == "exclude"
     if not failures and sheet.metric.unit != "s":
         return found
     for (i, a), (j, b) in combinations(enumerate(sheet.names), 2):
-        reason = host_difference(store, by_label[a], by_label[b], sheet.metric)
+        reason = host_difference(data, by_label[a], by_label[b], sheet.metric)
         if failures:
             both = ~np.isnan(sheet.failed[i]) & ~np.isnan(sheet.failed[j])
             unequal = failed_unequally(sheet.failed[i][both], sheet.failed[j][both], alpha=options.alpha)

@@ -104,8 +104,8 @@ def _build(
     coverage = coverage_rows(store, data, source)
     costs = cost_rows(data, source, specs, prices, markers)
     fired = fired_markers(costs, markers)
-    compared = pair_blocks(store, data, sides, pairs, names, fields, blocks, grid, fired)
-    matrices = matrix_blocks(store, data, source, names, blocks, grid)
+    compared = pair_blocks(data, sides, pairs, names, fields, blocks, grid, fired)
+    matrices = matrix_blocks(data, source, names, blocks, grid)
     value = {
         "format": FORMAT,
         "weigh": __version__,
@@ -131,7 +131,7 @@ def _build(
         "sides": [{"label": s.label, "word": s.word, "arms": list(s.arms), "axis": s.axis} for s in sides],
         "pairs": compared,
         "first": first_pair(compared, sides, blocks),
-        "interactions": interaction_blocks(store, data, source, sides, pairs, blocks, grid),
+        "interactions": interaction_blocks(data, source, sides, pairs, blocks, grid),
         "pairs_left_out": left_out,
         "paths": path_blocks(data, sides, markers, blocks, grid),
         "path_notes": {marker: path_notes(marker.removeprefix(PREFIX)) for marker in markers},

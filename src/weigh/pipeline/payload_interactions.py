@@ -11,11 +11,10 @@ from weigh.pipeline.interaction_rows import interaction_cells, interaction_notes
 from weigh.pipeline.payload_grid import Blocks, Grid, Lens
 from weigh.pipeline.report_source import CachedDataset, Comparable, Source
 from weigh.records.errors import DefinitionError
-from weigh.store.layout import Store
 
 
 def interaction_blocks(
-    store: Store, data: CachedDataset, source: Source, sides: Sequence[Comparable], pairs: Sequence[tuple[int, int]],
+    data: CachedDataset, source: Source, sides: Sequence[Comparable], pairs: Sequence[tuple[int, int]],
     blocks: Blocks, grid: Grid,
 ) -> dict[str, dict[str, dict[str, int]]]:  # fmt: skip
     """By pair of sides that are values of an axis, then the further axis, then lens; scores only.
@@ -36,7 +35,7 @@ def interaction_blocks(
             of_axis: dict[str, int] = {}
             for lens, same in grid.lenses():
                 if same.key not in of_axis:
-                    of_axis[same.key] = blocks.add(_along(store, data, a, b, axis.name, same))
+                    of_axis[same.key] = blocks.add(_along(data, a, b, axis.name, same))
                 of_axis[lens.key] = of_axis[same.key]
             found.setdefault(f"{i},{j}", {})[axis.name] = of_axis
     return found
@@ -47,10 +46,10 @@ def _crossed(levels: Sequence[Sequence[int]], a: Comparable, b: Comparable) -> b
     return sum(bool(set(at) & set(a.arms)) and bool(set(at) & set(b.arms)) for at in levels) > 1
 
 
-def _along(store: Store, data: CachedDataset, a: Comparable, b: Comparable, axis: str, lens: Lens) -> dict[str, Any]:
+def _along(data: CachedDataset, a: Comparable, b: Comparable, axis: str, lens: Lens) -> dict[str, Any]:
     options = Options(alpha=lens.alpha, errors=lens.errors, bootstrap=False)
     try:
-        report = compare_along(store, data, a.side, b.side, axis, options)
+        report = compare_along(data, a.side, b.side, axis, options)
     except DefinitionError as error:
         return {"missing": str(error)}
     return {"levels": list(report.levels), "rows": interaction_cells(report), "notes": interaction_notes(report)}

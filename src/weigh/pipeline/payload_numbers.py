@@ -22,7 +22,6 @@ from weigh.pipeline.results import Totals, arm_questions, summarize_run
 from weigh.records.errors import DefinitionError
 from weigh.records.trial import join_spec
 from weigh.store.columns import MEASURES
-from weigh.store.layout import Store
 
 NUMBERS = ("difference", "low", "high", "mde80", "ratio", "ratio_low", "ratio_high", "shift", "shift_low", "shift_high",
            "mean_a", "mean_b", "lower_is_better", "verdict", "reason", "kind", "task", "group", "metric", "unit",
@@ -96,7 +95,6 @@ def shared_questions(data: CachedDataset, source: Source, coverage: Sequence[Map
 
 
 def pair_blocks(
-    store: Store,
     data: CachedDataset,
     sides: Sequence[Comparable],
     pairs: Sequence[tuple[int, int]],
@@ -119,9 +117,7 @@ def pair_blocks(
     def compared(pair: tuple[int, int]) -> dict[str, dict[str, Any]]:
         a, b = (sides[place] for place in pair)
         by = [*metrics, *(markers if a.axis is not None or len(pairs) <= FEW_PAIRS else ())]
-        return {
-            m or "": _lenses(store, data, a, b, m, split if m is None else {}, grid) for m in by if grid.has_metric(m)
-        }
+        return {m or "": _lenses(data, a, b, m, split if m is None else {}, grid) for m in by if grid.has_metric(m)}
 
     # The first lens of equal numbers is where the others point, so a block is made once.
     return {
@@ -131,7 +127,7 @@ def pair_blocks(
 
 
 def _lenses(
-    store: Store, data: CachedDataset, a: Comparable, b: Comparable, metric: str | None,
+    data: CachedDataset, a: Comparable, b: Comparable, metric: str | None,
     fields: Mapping[str, tuple[str, ...]], grid: Grid,
 ) -> dict[str, Any]:  # fmt: skip
     """One pair by one metric, by lens; sides of several arms also for the questions that every one has (`|shared`)."""
@@ -139,12 +135,12 @@ def _lenses(
     whole: set[str] = set()
     for lens, same in grid.lenses(metric not in COSTS):
         if same.key not in found:
-            made = found[same.key] = _pair(store, data, a, b, same, metric=metric)
+            made = found[same.key] = _pair(data, a, b, same, metric=metric)
             for field, tasks in fields.items():
-                found[f"{same.key}|by:{field}"] = _pair(store, data, a, b, same, by=field, tasks=tasks)
+                found[f"{same.key}|by:{field}"] = _pair(data, a, b, same, by=field, tasks=tasks)
             if a.axis is not None and grid.shared:
                 alike = same.errors in whole
-                shared = made if alike else _pair(store, data, a, b, same, metric=metric, shared=True)
+                shared = made if alike else _pair(data, a, b, same, metric=metric, shared=True)
                 found[f"{same.key}|shared"] = shared
                 if shared.get("rows") == made.get("rows"):
                     whole.add(same.errors)  # every question is in every context, whatever the level
@@ -155,11 +151,11 @@ def _lenses(
 
 
 def _pair(
-    store: Store, data: CachedDataset, a: Comparable, b: Comparable, lens: Lens, **more: Any
+    data: CachedDataset, a: Comparable, b: Comparable, lens: Lens, **more: Any
 ) -> dict[str, Any]:  # fmt: skip
     options = Options(alpha=lens.alpha, errors=lens.errors, bootstrap=False, **more)
     try:
-        report = compare_sides(store, data, a.side, b.side, options)
+        report = compare_sides(data, a.side, b.side, options)
     except DefinitionError as error:
         return {"missing": str(error)}
     return pair_block(report)
@@ -176,7 +172,7 @@ def pair_block(report: Report) -> dict[str, Any]:
 
 
 def matrix_blocks(
-    store: Store, data: CachedDataset, source: Source, metrics: Sequence[str | None], blocks: Blocks, grid: Grid
+    data: CachedDataset, source: Source, metrics: Sequence[str | None], blocks: Blocks, grid: Grid
 ) -> dict[str, dict[str, int]]:
     """Every arm with every other: by metric, then lens (and `lens|shared`)."""
     found: dict[str, dict[str, int]] = {}
@@ -188,11 +184,11 @@ def matrix_blocks(
         for lens, same in grid.lenses(metric not in COSTS):
             if same.key not in of_metric:
                 options = Options(metric=metric, alpha=same.alpha, errors=same.errors, bootstrap=False)
-                whole = _matrix(store, data, sides, options, False)
+                whole = _matrix(data, sides, options, False)
                 of_metric[same.key] = blocks.add(whole)
                 if grid.shared:
                     all_alike = "rows" in whole and not any(row["unpaired"] for row in whole["rows"])
-                    shared = whole if all_alike else _matrix(store, data, sides, options, True)
+                    shared = whole if all_alike else _matrix(data, sides, options, True)
                     of_metric[f"{same.key}|shared"] = blocks.add(shared)
             of_metric[lens.key] = of_metric[same.key]
             if grid.shared:
@@ -200,9 +196,9 @@ def matrix_blocks(
     return found
 
 
-def _matrix(store: Store, data: CachedDataset, sides: Sequence[Any], options: Options, shared: bool) -> dict[str, Any]:
+def _matrix(data: CachedDataset, sides: Sequence[Any], options: Options, shared: bool) -> dict[str, Any]:
     try:
-        return matrix_block(compare_many(store, data, sides, options, shared=shared))
+        return matrix_block(compare_many(data, sides, options, shared=shared))
     except DefinitionError as error:
         return {"missing": str(error)}
 

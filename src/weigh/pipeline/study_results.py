@@ -174,7 +174,7 @@ def study_contrasts(
     by_size = sorted(arms, key=_size)
     wanted = compared or usual_contrasts(run)
     about = recorded_study(store, run)
-    return [c for w in wanted if (c := _contrast(store, data, run, by_size, w, options, about)) is not None]
+    return [c for w in wanted if (c := _contrast(data, run, by_size, w, options, about)) is not None]
 
 
 def _notes(run: Run, arms: Sequence[ArmResult]) -> Iterator[str]:
@@ -244,7 +244,7 @@ def _adoption(data: Dataset, run: Run, arm: Arm, marker: MarkerSpec) -> Estimate
 
 
 def _contrast(
-    store: Store, data: Dataset, run: Run, arms: Sequence[Arm], wanted: StudyCompare, options: Options,
+    data: Dataset, run: Run, arms: Sequence[Arm], wanted: StudyCompare, options: Options,
     about: Mapping[str, Any],
 ) -> Contrast | None:  # fmt: skip
     """One contrast for each model that has both values; None where no model has."""
@@ -258,19 +258,19 @@ def _contrast(
         if not a.members or not b.members:
             continue
         try:
-            report, taken = _paired(store, data, a, b, options)
+            report, taken = _paired(data, a, b, options)
         except DefinitionError as error:
             notes.append(f"{model}: {error}")
             continue
-        tokens = _tokens(store, data, a, b, taken)
-        within = tuple(within_axes(store, data, a, b, wanted.axis, taken))
+        tokens = _tokens(data, a, b, taken)
+        within = tuple(within_axes(data, a, b, wanted.axis, taken))
         size = a.members[0].axis("size")
         verdicts.append(ModelVerdict(model=model, size=size, report=report, tokens=tokens, within=within))
     interaction = None
     if len(verdicts) > 1:
         axis = "size" if _each_its_own_size(arms) else "model"
         try:
-            interaction = compare_along(store, data, both[0], both[1], axis, options)
+            interaction = compare_along(data, both[0], both[1], axis, options)
         except DefinitionError as error:
             notes.append(str(error))
     return Contrast(
@@ -279,22 +279,22 @@ def _contrast(
     )  # fmt: skip
 
 
-def _paired(store: Store, data: Dataset, a: Side, b: Side, options: Options) -> tuple[Report, Options]:
+def _paired(data: Dataset, a: Side, b: Side, options: Options) -> tuple[Report, Options]:
     """The comparison, and the options it was made with.
 
     A study that is not finished has tasks without pairs, and so no aggregate; then those that have them are compared.
     """
-    report = compare_sides(store, data, a, b, options)
+    report = compare_sides(data, a, b, options)
     lacks = any(suite.comparison is None for suite in report.suites)
     if lacks and any(row.score is not None and row.score.n for row in report.rows):
         options = msgspec.structs.replace(options, shared=True)
-        report = compare_sides(store, data, a, b, options)
+        report = compare_sides(data, a, b, options)
     return report, options
 
 
-def _tokens(store: Store, data: Dataset, a: Side, b: Side, options: Options) -> Report | None:
+def _tokens(data: Dataset, a: Side, b: Side, options: Options) -> Report | None:
     try:
-        made = compare_sides(store, data, a, b, msgspec.structs.replace(options, metric="tokens", margin=None))
+        made = compare_sides(data, a, b, msgspec.structs.replace(options, metric="tokens", margin=None))
     except DefinitionError:
         return None
     cost = (made.total or made.rows[0]).cost

@@ -12,7 +12,6 @@ from weigh.pipeline.compare_options import Options
 from weigh.pipeline.compare_report import TaskRow
 from weigh.pipeline.sides import Side
 from weigh.store.dataset import Dataset
-from weigh.store.layout import Store
 
 AXES = ("revision", "tier", "agent")
 NEARLY = 0.8
@@ -44,11 +43,11 @@ class Within(msgspec.Struct, frozen=True, kw_only=True):
         return sum(row.score is not None and bool(row.score.difference) for row in self.rows) == 1
 
 
-def within_axes(store: Store, data: Dataset, a: Side, b: Side, compared: str, options: Options) -> Iterator[Within]:
+def within_axes(data: Dataset, a: Side, b: Side, compared: str, options: Options) -> Iterator[Within]:
     """The comparison of two sides within each further axis of which both have several values."""
     for axis in AXES:
         if axis != compared and len(a.values(axis) & b.values(axis)) > 1:
-            rows = compare_sides(store, data, a, b, msgspec.structs.replace(options, by=axis)).levels
+            rows = compare_sides(data, a, b, msgspec.structs.replace(options, by=axis)).levels
             found = tuple(row for row in rows if row.score is not None and row.score.n)
             if len(found) > 1:
                 yield Within(axis=axis, rows=found)

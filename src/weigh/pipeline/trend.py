@@ -148,7 +148,7 @@ def trend(store: Store, words: Sequence[str] = (), options: Options | None = Non
     with open_sides(store, sides) as data:
         for key, places in groups.items():
             series = dict(zip(names, key, strict=True))
-            lines += [_line(store, data, task, series, places, options) for task in _tasks(places, wanted)]
+            lines += [_line(data, task, series, places, options) for task in _tasks(places, wanted)]
     notes += _lonely(lines, ordered)
     return TrendReport(
         axis=axis,
@@ -191,9 +191,7 @@ def _lonely(lines: Sequence[Line], ordered: Ordered) -> list[str]:
     return [f"left out, since they have one point only: {shown}{' ...' if len(alone) > 4 else ''}"]
 
 
-def _line(
-    store: Store, data: Dataset, spec: str, series: dict[str, Axis], places: Sequence[Place], options: Options
-) -> Line:
+def _line(data: Dataset, spec: str, series: dict[str, Axis], places: Sequence[Place], options: Options) -> Line:
     found: list[tuple[Place, Side, list[TaskInfo]]] = []
     for place in places:
         tasks = [t for m in place.members for s, t in _specs(m) if s == spec]
@@ -232,7 +230,7 @@ def _line(
             before=points[i].label,
             after=points[j].label,
             comparison=comparison,
-            withheld=host_difference(store, found[i][1], found[j][1], metric)
+            withheld=host_difference(data, found[i][1], found[j][1], metric)
             or _unequal(columns[i], columns[j], options),
             **_band(points[j].estimate, comparison, metric),
         )

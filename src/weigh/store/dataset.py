@@ -16,7 +16,7 @@ import msgspec
 
 from weigh.records.arm import Axis
 from weigh.records.errors import StoreError, suggest
-from weigh.records.run import Run
+from weigh.records.run import Invocation, Run
 from weigh.store.columns import MEASURES, TYPES
 from weigh.store.duck import connect, quoted
 from weigh.store.layout import RunFolder, Store
@@ -101,6 +101,7 @@ class Dataset:
         self.report = ReadReport()
         self._connection = connect(memory=None, threads=None)
         self._folders = list(folders)
+        self._invocations: dict[str, list[Invocation]] = {}
         self._place: tempfile.TemporaryDirectory[str] | None = None
         try:
             self._build()
@@ -121,6 +122,19 @@ class Dataset:
         if key not in self.memo:
             self.memo[key] = make()
         return self.memo[key]
+
+    def invocations(self, run: str) -> list[Invocation]:
+        """Every time one of the runs was executed, as it was when first asked for; a comparison asks for each pair.
+
+        Raises:
+            StoreError: The run is none of these, or a file cannot be read.
+        """
+        if run not in self._invocations:
+            folder = next((folder for folder in self._folders if folder.run.id == run), None)
+            if folder is None:
+                raise StoreError(f"run {run} is none of those that were opened")
+            self._invocations[run] = folder.invocations()
+        return self._invocations[run]
 
     def close(self) -> None:
         """Let go of everything."""

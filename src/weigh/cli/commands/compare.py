@@ -108,17 +108,17 @@ def run(args: argparse.Namespace) -> int:
     )
     sides = find_sides(store, args.sides)
     with open_sides(store, sides) as data:
-        text = _view(store, data, sides, options, args)
+        text = _view(data, sides, options, args)
     write(text, args.output)
     return 0
 
 
-def _view(store: Store, data: Dataset, sides: list[Side], options: Options, args: argparse.Namespace) -> str:
+def _view(data: Dataset, sides: list[Side], options: Options, args: argparse.Namespace) -> str:
     """What was asked for, in the form asked for."""
     marker = args.by is not None and args.by.startswith("marker:")
     if len(sides) > 2 or marker or args.interaction is not None or args.rank:
         # Two arms are the everyday question; what the other views need is only read for them.
         view = importlib.import_module("weigh.cli.compare_views").view
-        return str(view(store, data, sides, options, args))
-    report = compare_sides(store, data, sides[0], sides[1], options)
+        return str(view(data, sides, options, args))
+    report = compare_sides(data, sides[0], sides[1], options)
     return formatted(report, args.format, flat_rows, report_text, conclusion=conclude(report))
