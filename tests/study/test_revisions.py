@@ -52,12 +52,32 @@ async def test_a_folder_is_what_is_in_it(library: Path, tmp_path: Path) -> None:
         ([StudyRevision(ref="v1.1.0..v1.0.0")], "from one release tag to a later one"),
         ([StudyRevision(ref="v1.1.0"), StudyRevision(ref="main")], "'v1.1.0' and 'main' are the same"),
         ([StudyRevision(ref="v1.0.0", name="x"), StudyRevision(ref="main", name="x")], "two revisions are called 'x'"),
+        ([StudyRevision(ref="v1.0.0..v1.1.0", name="both")], "several revisions, which cannot share the name 'both'"),
+        ([StudyRevision(version="1.0..1.1", name="both")], "several revisions, which cannot share the name 'both'"),
         ([StudyRevision(folder="./nowhere")], "there is no folder"),
     ],
 )
 async def test_what_is_wrong_is_said(library: Path, entries: list[StudyRevision], said: str) -> None:
     with pytest.raises(DefinitionError, match=said):
         await resolve_revisions(spec(library), library.parent, entries)
+
+
+async def test_a_release_of_a_profile_without_a_package_is_told_so(library: Path) -> None:
+    only = ProfileSpec(name="greet", repository=str(library))
+    with pytest.raises(
+        DefinitionError, match=r"'1\.0': a `version` is a release, and profile 'greet' has no `package`"
+    ):
+        await resolve_revisions(only, library.parent, [StudyRevision(version="1.0")])
+
+
+async def test_a_wrong_ref_is_told_the_newest_tags_and_no_branch(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "one")
+    for tag in ("v1.9.0", "v1.10.0", "v1.2.0", "v2.0.0-rc1", "nightly", "v1.8.0"):
+        git(tmp_path, "tag", tag)
+    only = ProfileSpec(name="greet", repository=str(tmp_path))
+    with pytest.raises(DefinitionError, match=r"; the newest tags are v1\.8\.0, v1\.9\.0, v1\.10\.0$"):
+        await resolve_revisions(only, tmp_path, [StudyRevision(ref="qqqq")])
 
 
 def test_a_range_goes_by_version_and_leaves_out_other_tags() -> None:

@@ -79,11 +79,21 @@ async def _resolve(
     if entry.folder is not None or text.startswith((".", "/", "~")):
         return [await _folder(text, base, entry.name)]
     first, dots, last = text.partition("..")
+    if dots and entry.name is not None:
+        raise DefinitionError(
+            f"revision {text!r}: a range is several revisions, which cannot share the name {entry.name!r}; leave the "
+            "name out, or name its revisions one by one"
+        )
     if entry.version is not None or repository is None or _PINNED.match(text):
         package = spec.package
         pinned = _PINNED.match(text)
         if pinned is not None:
             package, text = pinned[1], pinned[2]
+        if package is None and repository is not None:
+            raise DefinitionError(
+                f"revision {text!r}: a `version` is a release, and profile {spec.name!r} has no `package`; "
+                f"write `ref` and a tag, branch or commit of {repository.address}, or give the profile one"
+            )
         if package is None:
             raise DefinitionError(
                 f"revision {text!r}: profile {spec.name!r} has neither a package nor a repository; name a folder "
@@ -95,7 +105,7 @@ async def _resolve(
                 raise DefinitionError(f"revisions '{text}': {package} has no versions from {first} to {last}")
         else:
             chosen = [text]
-        return [await _release(package, version, entry, many=bool(dots)) for version in chosen]
+        return [await _release(package, version, entry) for version in chosen]
     if dots:
         return [await _commit(repository, tag, tag, None) for tag in await repository.range(first, last)]
     return [await _commit(repository, text, text, entry.name)]
@@ -108,10 +118,10 @@ async def _commit(repository: Repository, ref: str, text: str, name: str | None)
     return Revision(name=name or text, ref=text, kind="commit", id=commit, digest=commit, origin=repository.address)
 
 
-async def _release(package: str, version: str, entry: StudyRevision, *, many: bool) -> Revision:
+async def _release(package: str, version: str, entry: StudyRevision) -> Revision:
     release = await find_release(package, None if version == "latest" else version)
     return Revision(
-        name=(entry.name if not many else None) or release.version,
+        name=entry.name or release.version,
         ref=entry.text,
         kind="package",
         id=f"{release.name}=={release.version}",
