@@ -14,15 +14,16 @@ from tests.study.kit import git
 from weigh.define.decode import decode
 from weigh.define.prepared import instance_digest
 from weigh.define.skill import read_skill
-from weigh.define.study import StudyRevision
+from weigh.define.study import StudyRevision, read_study
 from weigh.pipeline.prepare import with_built_in_markers
-from weigh.records.errors import DefinitionError
+from weigh.pipeline.study import plan_study
+from weigh.records.errors import CapabilityError, DefinitionError
 from weigh.records.instance import Instance
 from weigh.records.marker import MarkerSpec
 from weigh.score.every import EveryScorer
 from weigh.score.markers import MarkerScorer
 from weigh.score.registry import scorer_by_name
-from weigh.study.installations import build
+from weigh.study.installations import Installation, build
 from weigh.study.profile import Profile, load_profile, shipped_profiles
 from weigh.study.revisions import Revision, folder_digest
 from weigh.study.sources import fetch_source
@@ -110,6 +111,77 @@ async def test_tiers_of_ones_own(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "skill" / "SKILL.md").write_text(SKILL + "more\n")
     assert (await made.workspace(here, "two")).digest != before
     assert (await made.workspace(here, "bare", "open")).network == "open"
+
+
+TIERS = """
+from weigh.study.tiers import TierContent
+
+async def late(context):
+    if context.revision.name != "1.0":
+        return TierContent(instructions="hi")
+
+def broken(context):
+    return TierContent(files={"a": context.revision.files[0]})
+
+def no_arguments():
+    return TierContent()
+
+def wrong(context):
+    return {"files": {}}
+"""
+
+
+async def test_a_tiers_function_says_which_revisions_have_it(tmp_path: Path) -> None:
+    (tmp_path / "tiers.py").write_text(TIERS)
+    names = ("late", "broken", "no_arguments", "wrong")
+    made = profile(tmp_path, tiers={name: {"function": f"tiers.py:{name}"} for name in names})
+    assert await made.why_not("late", revision("1.0")) == "tiers.py:late gives nothing for it"
+    assert await made.why_not("late", revision("1.1")) is None
+    line = TIERS.splitlines().index('    return TierContent(files={"a": context.revision.files[0]})') + 1
+    for name, said in (
+        ("broken", f"tier 'broken': {tmp_path}/tiers.py:{line}: AttributeError: 'Revision' object has no attribute"),
+        ("no_arguments", f"tier 'no_arguments': {tmp_path}/tiers.py: TypeError: no_arguments() takes 0 positional"),
+        ("wrong", "tier 'wrong': tiers.py:wrong gave dict, not TierContent or None"),
+    ):
+        with pytest.raises(DefinitionError) as caught:
+            await made.why_not(name, revision())
+        assert said in str(caught.value)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            "return [{'name': 'a', 'prompt': 'b'}]",
+            "mine.py: tasks()[0] is of type dict; write TaskEntry(name=..., ...)",
+        ),
+        ("return", "mine.py: tasks() gave NoneType, not a list of TaskEntry"),
+        ("return [TaskEntry(name='a'), TaskEntry(name='a')]", "mine.py: tasks(): 'a' is there twice"),
+        (
+            "return [TaskEntry(name=n) for n in NAMES]",
+            "mine.py:6: NameError: name 'NAMES' is not defined; mend it there",
+        ),
+        ("return [TaskEntry(name=1, question='x')]", "mine.py:6: TypeError: Unexpected keyword argument 'question'"),
+    ],
+)
+async def test_what_is_wrong_in_a_class_is_no_bug_in_weigh(tmp_path: Path, body: str, said: str) -> None:
+    head, _, _ = CLASS.partition("    def tasks")
+    (tmp_path / "mine.py").write_text(head.strip() + f"\n    def tasks(self): {body}\n")
+    (tmp_path / "study.yaml").write_text("name: s\nprofile: mine.py:Mine\nmodels: [scripted/echo]\n")
+    with pytest.raises(DefinitionError) as caught:
+        await plan_study(read_study(tmp_path / "study.yaml"))
+    assert said in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+async def test_what_an_installation_lacks_is_told_with_what_can_be_run(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    for name, mode in (("greet", 0o755), ("deactivate.bat", 0o644), ("python3", 0o755), ("meet", 0o644)):
+        (tmp_path / "bin" / name).touch(mode)
+    installation = Installation(key="k", path=str(tmp_path), revision=("1.0", "p==1.0"))
+    with pytest.raises(CapabilityError, match=r"no command 'meet'.*\(it installs greet\)"):
+        await profile(tmp_path, command="meet").check(installation)
 
 
 @pytest.mark.parametrize("link", ["docs/more.md", "docs", "skill/notes.md", "skill"])

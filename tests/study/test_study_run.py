@@ -174,6 +174,7 @@ async def test_a_wrong_sandbox_on_the_command_line_gets_the_choices(study: Path)
     [
         ("{axis: revison, a: x, b: y}", "axis 'revison'; did you mean 'revision'?"),
         ("{axis: revision, a: v1.0.0, b: v1.1}", "the study has no revision 'v1.1'; did you mean 'v1.1.0'"),
+        ("{axis: tier, a: bare, b: bare}", "a and b are both 'bare'; say two of tier"),
         ("{axis: tier, a: bare, b: skil}", "there is no tier 'skil'; did you mean 'skill'?"),
         ("{axis: agent, a: coder, b: pi}", "the study has no agent 'pi' (there are coder)"),
     ],

@@ -16,13 +16,14 @@ import msgspec
 
 from weigh.define.harness import PRESETS, Harness, apply_overrides, load_harness, merge_harness
 from weigh.define.spec import join_options, parse_model, parse_options
-from weigh.define.study import Study, StudyAgent, StudyCompare, StudyModel
+from weigh.define.study import Study, StudyAgent, StudyModel
 from weigh.execute.agents.registry import NAMES as AGENTS
 from weigh.execute.stop import StopSignal
 from weigh.pipeline.acting import together
 from weigh.pipeline.request import OnEvent, RunRequest, Setting
 from weigh.pipeline.run import Session
 from weigh.pipeline.study_about import study_about
+from weigh.pipeline.study_names import check_values, gathered, task_names
 from weigh.records.errors import CapabilityError, DefinitionError, WeighError, placed, suggest
 from weigh.records.run import Run
 from weigh.records.workspace import Workspace
@@ -30,11 +31,11 @@ from weigh.store.layout import Store
 from weigh.study.cache import locked
 from weigh.study.holds import Hold
 from weigh.study.installations import Installation, Recipe, find_installation
+from weigh.study.load import users_code
 from weigh.study.profile import Profile, load_profile
 from weigh.study.revisions import Revision
 from weigh.study.take import take_all
 from weigh.study.tasks import choose_tasks
-from weigh.study.tiers import check_tiers
 
 
 class StudyChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,21 +128,25 @@ async def plan_study(study: Study, changes: StudyChanges | None = None) -> Study
     base, where = Path(study.base), study.file or f"study {study.name!r}"
     errors: list[WeighError] = []
     harnesses: list[tuple[StudyAgent, Harness]] = []
-    profile = _gathered(errors, lambda: load_profile(study.profile, base, f"{where}: profile"))
+    profile = gathered(errors, lambda: load_profile(study.profile, base, f"{where}: profile"))
     for agent in study.agents:
-        harness = _gathered(errors, partial(agent_harness, study, agent, profile, changes, where))
+        harness = gathered(errors, partial(agent_harness, study, agent, profile, changes, where))
         if harness is not None:
             harnesses.append((agent, harness))
-    names: list[str] = []
-    if profile is not None:
-        entries = profile.tasks()
-        _gathered(errors, lambda: check_tiers(profile.tiers(), study.tiers, where))
-        names = _gathered(errors, lambda: choose_tasks(entries, [t.task for t in study.tasks], where)) or []
-        if names:
-            _gathered(errors, lambda: choose_tasks([e for e in entries if e.name in names], changes.tasks, "-t"))
-        _gathered(errors, lambda: _check_compare(study, where))
-    together([], errors)
+    if profile is None:
+        together([], errors)
     assert profile is not None
+    with users_code(profile.file, f"{where}: profile"):
+        names = task_names(study, profile, changes.tasks, where, errors)
+        together([], errors)
+        return await _resolved(study, profile, harnesses, names, changes, where)
+
+
+async def _resolved(
+    study: Study, profile: Profile, harnesses: Sequence[tuple[StudyAgent, Harness]], names: Sequence[str],
+    changes: StudyChanges, where: str,
+) -> StudyPlan:  # fmt: skip
+    base = Path(study.base)
     await profile.identify()
     try:
         revisions = await profile.revisions(study.revisions, base)
@@ -149,7 +154,7 @@ async def plan_study(study: Study, changes: StudyChanges | None = None) -> Study
         raise placed(error, f"{where}: revisions") from None
     for index, wanted in enumerate(study.compare):
         if wanted.axis == "revision":
-            _check_values([revision.name for revision in revisions], wanted, index, where)
+            check_values([revision.name for revision in revisions], wanted, index, where)
     pairs, lacking = await _pairs(study, profile, revisions)
     spaces = [await profile.workspace(pair.revision, pair.tier, study.network) for pair in pairs]
     given = list(zip(pairs, spaces, strict=True))
@@ -282,7 +287,7 @@ def _settings(
 def _request(
     study: Study, profile: Profile, settings: Sequence[Setting], names: Sequence[str], changes: StudyChanges
 ) -> RunRequest:
-    entries = profile.tasks()
+    entries = profile.entries()
     own: dict[str, int] = {}
     for task in study.tasks:
         if task.epochs is not None:
@@ -330,32 +335,3 @@ def _replayed(model: StudyModel, store: str, run: Run, how: str) -> str:
     known = {"label": spec.label or spec.name, "model": spec.label or spec.name, "size": spec.size}
     options = join_options({**asked, **{key: value for key, value in known.items() if value is not None}})
     return f"replay/{Path(store) / 'runs' / run.id}::{options}"
-
-
-def _check_compare(study: Study, where: str) -> None:
-    """See that what is to be compared is on an axis of the study; values of revisions are known only later."""
-    axes = ("agent", "revision", "tier")
-    for index, wanted in enumerate(study.compare):
-        if wanted.axis not in axes:
-            hint = suggest(wanted.axis, axes) or f" is none of {', '.join(axes)}"
-            raise DefinitionError(f"{where}: compare[{index}]: axis {wanted.axis!r}{hint}")
-        if wanted.axis == "agent":
-            _check_values([a.label for a in study.agents], wanted, index, where)
-        if wanted.axis == "tier":
-            check_tiers(study.tiers, (wanted.a, wanted.b), f"{where}: compare[{index}]")
-
-
-def _check_values(names: Sequence[str], wanted: StudyCompare, index: int, where: str) -> None:
-    for value in (wanted.a, wanted.b):
-        if value not in names:
-            hint = suggest(value, names) or f" (there are {', '.join(names)})"
-            raise DefinitionError(f"{where}: compare[{index}]: the study has no {wanted.axis} {value!r}{hint}")
-
-
-def _gathered(errors: list[WeighError], make: Callable[[], Any]) -> Any:
-    """What a step gives; None where it raised, which is gathered."""
-    try:
-        return make()
-    except WeighError as error:
-        errors.append(error)
-        return None

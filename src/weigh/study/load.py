@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import runpy
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from weigh.records.errors import DefinitionError, suggest
+from weigh.records.errors import DefinitionError, WeighError, suggest
 
 
 def load_object(ref: str, base: Path, where: str) -> Any:
@@ -36,3 +39,28 @@ def load_object(ref: str, base: Path, where: str) -> Any:
         own = [n for n, value in held.items() if getattr(value, "__module__", None) == f"weigh_study_{path.stem}"]
         raise DefinitionError(f"{where}: {path} has no {name!r}{suggest(name, own)}")
     return held[name]
+
+
+@contextmanager
+def users_code(file: Path, what: str, *, direct: bool = False) -> Iterator[None]:
+    """Tell what a user's code raises as a mistake in their file, with the line, and not as a bug in weigh.
+
+    Args:
+        what: What is called, for the error: `tier 'docs'`.
+        direct: Nothing runs within but what they wrote. Else only what came through their file is theirs.
+
+    Raises:
+        DefinitionError: It raised something else than weigh's own errors.
+    """
+    try:
+        yield
+    except WeighError:
+        raise
+    except Exception as error:
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file]
+        if not lines and not direct:
+            raise
+        place = f"{file}:{lines[-1]}" if lines else str(file)
+        said = next(iter(str(error).splitlines()), "")
+        told = f"{type(error).__name__}: {said}" if said else type(error).__name__
+        raise DefinitionError(f"{what}: {place}: {told}; mend it there (--debug shows where it came from)") from error

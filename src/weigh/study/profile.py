@@ -12,7 +12,8 @@ Everything but `workspace` and `recipe` is asked before anything is built.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -71,6 +72,27 @@ class Profile:
         """The tasks, in order."""
         return self.declared.tasks
 
+    def entries(self) -> tuple[TaskEntry, ...]:
+        """The tasks, checked: a class may give anything.
+
+        Raises:
+            DefinitionError: They are no `TaskEntry`s, or two have one name.
+        """
+        given: Any = self.tasks()
+        if not isinstance(given, Iterable):
+            raise DefinitionError(f"{self.file}: tasks() gave {type(given).__name__}, not a list of TaskEntry")
+        made = tuple(given)
+        for index, entry in enumerate(made):
+            if not isinstance(entry, TaskEntry):
+                raise DefinitionError(
+                    f"{self.file}: tasks()[{index}] is of type {type(entry).__name__}; write TaskEntry(name=..., ...)"
+                )
+        names = [entry.name for entry in made]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise DefinitionError(f"{self.file}: tasks(): {twice!r} is there twice")
+        return made
+
     def markers(self) -> Sequence[Any]:
         """The markers besides the built-in ones: tables or specs; what is declared, and two that follow from it.
 
@@ -100,7 +122,7 @@ class Profile:
 
     async def why_not(self, tier: str, revision: Revision) -> str | None:
         """Why a revision does not have a tier; None when it has."""
-        return await why_not(self.tiers()[tier], self.declared.skill, tier, revision)
+        return await why_not(self.tiers()[tier], self.declared.skill, tier, revision, self.base)
 
     async def tier(self, name: str, revision: Revision) -> TierContent:
         """What a tier puts before an agent."""
@@ -131,7 +153,12 @@ class Profile:
     ) -> Workspace:
         """What a trial begins with. Says where the installation and the source will be, and makes neither; the tier's
         Skills become copies in the cache, which no later edit reaches."""
-        content = await self.tier(tier, revision)
+        content: Any = await self.tier(tier, revision)
+        if not isinstance(content, TierContent):
+            kind = type(content).__name__
+            raise DefinitionError(
+                f"{self.file}: tier({tier!r}, ...) gave {kind}, not TierContent; see why_not() for none"
+            )
         skills = tuple([str(await frozen_skill(Path(folder))) for folder in content.skills])
         content = msgspec.structs.replace(content, skills=skills)
         recipe = self.recipe(revision)
@@ -168,9 +195,9 @@ class Profile:
         revision = installation.revision[0]
         programs = Path(installation.path) / "bin"
         for command in self.declared.commands:
-            if (programs / command).exists():
+            if os.access(programs / command, os.X_OK):
                 continue
-            own = [p.name for p in programs.iterdir() if not p.name.startswith(_NOT_ITS_OWN)]
+            own = [p.name for p in programs.iterdir() if os.access(p, os.X_OK) and not p.name.startswith(_NOT_ITS_OWN)]
             raise CapabilityError(
                 f"{self.name} {revision} installs no command {command!r}{suggest(command, own)} "
                 f"(it installs {', '.join(sorted(own)) or 'none'}); mend `command` in {self.file}"
@@ -190,7 +217,7 @@ class Profile:
 
         A registry of its own, so that a profile's tasks cannot be taken for weigh's or for another profile's.
         """
-        entries = {entry.name: entry for entry in self.tasks()}
+        entries = {entry.name: entry for entry in self.entries()}
         markers = self.markers()
         made = []
         registry = Registry()

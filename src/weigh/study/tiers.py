@@ -23,7 +23,7 @@ from weigh.define.skill import Skill, read_skill
 from weigh.records.digest import digest, digest_bytes
 from weigh.records.errors import CapabilityError, DefinitionError, suggest
 from weigh.study.files import read_files, refuse_way_out
-from weigh.study.load import load_object
+from weigh.study.load import load_object, users_code
 from weigh.study.revisions import Revision
 from weigh.study.sources import fetch_source, source_has
 from weigh.study.spec import SkillSpec, TierSpec
@@ -88,10 +88,11 @@ class TierContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 TierFunction = Callable[[TierContext], Any]
-"""Gives `TierContent`, or None where the revision does not have the tier; may be asynchronous."""
+"""Gives `TierContent`, or None where the revision does not have the tier; may be asynchronous, and is called several
+times for a revision."""
 
 
-async def why_not(tier: TierSpec, skill: SkillSpec | None, name: str, revision: Revision) -> str | None:
+async def why_not(tier: TierSpec, skill: SkillSpec | None, name: str, revision: Revision, base: Path) -> str | None:
     """Why a revision does not have a tier, in words; None when it has."""
     if tier.revisions and not any(fnmatch.fnmatchcase(revision.name, glob) for glob in tier.revisions):
         return f"the tier is for revisions {', '.join(tier.revisions)} only"
@@ -104,6 +105,8 @@ async def why_not(tier: TierSpec, skill: SkillSpec | None, name: str, revision: 
     for path in tier.source.values():
         if not await source_has(revision, path):
             return f"there is no {path} in this revision"
+    if tier.function is not None and await _called(name, tier, revision, base) is None:
+        return f"{tier.function} gives nothing for it"
     return None
 
 
@@ -118,7 +121,10 @@ async def tier_content(
     """
     where = f"tier {name!r}"
     if tier.function is not None:
-        return await _called(name, tier, revision, base)
+        made = await _called(name, tier, revision, base)
+        if made is None:
+            raise CapabilityError(f"{where}: {tier.function} gives nothing for revision {revision.name}")
+        return made
     wanted = (skill,) if name == "skill" and skill is not None else tier.skills
     folders = [await _skill_folder(one, revision, base) for one in wanted]
     files = read_files(tier.files, base, where)
@@ -170,13 +176,13 @@ async def source_skill(revision: Revision, folder: str) -> Path:
     return source / folder
 
 
-async def _called(name: str, tier: TierSpec, revision: Revision, base: Path) -> TierContent:
-    function = load_object(tier.function or "", base, f"tier {name!r}: function")
-    made = function(TierContext(revision=revision, base=base, spec=tier))
-    if inspect.isawaitable(made):
-        made = await made
-    if made is None:
-        raise CapabilityError(f"tier {name!r}: {tier.function} gives nothing for revision {revision.name}")
-    if not isinstance(made, TierContent):
-        raise DefinitionError(f"tier {name!r}: {tier.function} gave {type(made).__name__}, not TierContent")
+async def _called(name: str, tier: TierSpec, revision: Revision, base: Path) -> TierContent | None:
+    ref = tier.function or ""
+    function = load_object(ref, base, f"tier {name!r}: function")
+    with users_code((base / Path(ref.rpartition(":")[0]).expanduser()).resolve(), f"tier {name!r}", direct=True):
+        made = function(TierContext(revision=revision, base=base, spec=tier))
+        if inspect.isawaitable(made):
+            made = await made
+    if made is not None and not isinstance(made, TierContent):
+        raise DefinitionError(f"tier {name!r}: {ref} gave {type(made).__name__}, not TierContent or None")
     return made
