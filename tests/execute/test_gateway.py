@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.execute.helpers import free_port
 from weigh.execute.gateway import relay
 from weigh.execute.gateway.server import Gateway
 from weigh.execute.gateway.session import GatewayBudget, Session
@@ -246,24 +247,27 @@ async def test_a_body_that_cannot_be_honoured_is_a_400(gateway: Gateway, body: d
 
 
 async def test_a_client_that_leaves_frees_the_model(gateway: Gateway) -> None:
-    ended = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
 
     class Slow(ScriptedProvider):
         async def respond(self, request: Request) -> Output:
+            begun.set()
             try:
-                await asyncio.sleep(60)
+                await asyncio.sleep(600)
             finally:
                 ended.set()
             return Output()
 
     session = gateway.open(Slow(["x"]))
     for stream in (False, True):
+        begun.clear()
         ended.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1):
-                await post(gateway, session.token, chat("?", stream=stream))
-        async with asyncio.timeout(30):
-            await ended.wait()
+        client = asyncio.create_task(post(gateway, session.token, chat("?", stream=stream)))
+        await asyncio.wait_for(begun.wait(), 60)
+        client.cancel()
+        await asyncio.wait_for(ended.wait(), 60)
+        with contextlib.suppress(asyncio.CancelledError):
+            await client
 
 
 async def test_the_socket_serves_the_same_through_the_relay(gateway: Gateway, tmp_path: Path) -> None:
@@ -278,7 +282,7 @@ async def test_the_socket_serves_the_same_through_the_relay(gateway: Gateway, tm
         "print(answer['choices'][0]['message']['content'])\n"
         "sys.exit(7)\n"
     )
-    port = "18765"
+    port = str(free_port())
     process = await asyncio.create_subprocess_exec(
         sys.executable, relay.__file__, port, gateway.socket, sys.executable, str(program), port, session.token,
         stdout=asyncio.subprocess.PIPE,

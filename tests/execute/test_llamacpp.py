@@ -146,7 +146,8 @@ async def test_a_crash_is_a_passing_failure_and_the_next_request_starts_it_again
         os.kill(provider.pid, signal.SIGSTOP)  # so that it cannot have answered before it is killed
     asked = [asyncio.create_task(provider.respond(request_)) for _ in range(3)]
     while (pid := provider.pid) is None:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.001)
+    os.kill(pid, signal.SIGSTOP)
     await asyncio.sleep(0.1)
     os.kill(pid, signal.SIGKILL)
     for failed in await asyncio.gather(*asked, return_exceptions=True):

@@ -108,10 +108,13 @@ async def test_a_deadline_shows_what_was_done() -> None:
         """Wait."""
         import asyncio
 
-        await asyncio.sleep(30)
+        await asyncio.sleep(600)
         return ""
 
-    trial, _ = await one([calling(("wait", {}))], wait, seconds=0.5)
+    for seconds in (0.5, 5, 60):  # a busy machine may need longer for the first turn
+        trial, _ = await one([calling(("wait", {}))], wait, seconds=seconds)
+        if trial.usage.calls:
+            break
     assert trial.status == "timeout" and trial.trajectory is not None
     assert trial.trajectory.steps[-1].tool_calls[0].name == "wait"
 

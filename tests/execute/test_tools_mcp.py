@@ -93,9 +93,9 @@ async def test_over_http(file: Path) -> None:
         sys.executable, str(file), str(port), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        for _ in range(300):
+        for _ in range(1200):
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                if probe.connect_ex(("127.0.0.1", port)) == 0 or process.returncode is not None:
                     break
             await asyncio.sleep(0.1)
         url = f"http://127.0.0.1:{port}/mcp"

@@ -33,9 +33,14 @@ async def box(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
 class Python:
     """A trial's tools, with `python` among them."""
 
-    def __init__(self, box: Sandbox, seconds: float = 20.0) -> None:
-        tools = ToolSet((session.python, builtin.bash), {"python": PythonOptions(seconds=seconds)})
-        self.toolbox = Toolbox(tools, box)
+    def __init__(self, box: Sandbox) -> None:
+        self.tools = ToolSet((session.python, builtin.bash))
+        self.toolbox = Toolbox(self.tools, box)
+        self.limit(60.0)
+
+    def limit(self, seconds: float) -> None:
+        """How long the calls to come may take."""
+        self.tools.options["python"] = PythonOptions(seconds=seconds)
 
     async def __call__(self, code: str, tool: str = "python") -> Observation:
         arguments = {"code" if tool == "python" else "command": code}
@@ -65,11 +70,13 @@ async def test_it_lives_beside_the_shell_and_shares_its_files(box: Sandbox) -> N
 
 
 async def test_what_takes_too_long_is_killed_and_said(box: Sandbox) -> None:
-    run = Python(box, seconds=3.0)
+    run = Python(box)
     await run("x = 1")
+    run.limit(0.3)
     late = await run("while True: pass")
     assert late.is_error and late.metadata == {"session_lost": True, "limit": "deadline"}
     assert "starts anew" in late.content
+    run.limit(60.0)  # for it takes a start of Python
     assert "NameError" in (await run("x")).content
     await run.toolbox.close()
 

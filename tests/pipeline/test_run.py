@@ -28,7 +28,8 @@ def test_the_seconds_shown_are_those_one_waited_not_their_sum(bench: Bench) -> N
     models = ("scripted/echo::latency=0.2",)
     result = bench.run(bench.write(), models=models, concurrency=20)
     seconds = summarize(bench.store, result.run).rows[0].seconds
-    assert seconds is not None and 0.2 <= seconds < 2.0, "20 trials of 0.2 s at once, not one after the other"
+    together = sum(t.timing.total for t in bench.trials(result))
+    assert seconds is not None and 0.2 <= seconds < together / 2, "20 trials of 0.2 s at once, not one after the other"
 
 
 def test_repeating_a_command_resumes_and_asks_nothing(bench: Bench) -> None:
@@ -121,9 +122,11 @@ def test_an_empty_answer_is_a_failure_not_a_zero(bench: Bench) -> None:
 
 def test_an_endless_generation_is_an_outcome_and_counts_as_no_match(bench: Bench) -> None:
     bench.rows(6)
-    result = bench.run(
-        bench.write(), models=("scripted/echo::hang_every=3",), concurrency=1, overrides=("limits.seconds=0.5",)
-    )
+    task, models = bench.write(), ("scripted/echo::hang_every=3",)
+    for seconds in (0.5, 20):  # the longer one for a machine that is too busy to answer within the shorter
+        result = bench.run(task, models=models, concurrency=1, overrides=(f"limits.seconds={seconds}",))
+        if result.outcomes == {"timeout": 2}:
+            break
     assert result.outcomes == {"timeout": 2} and result.failed == {}
     estimate = summarize(bench.store, result.run).rows[0].estimate
     assert estimate is not None and estimate.n == 6 and estimate.mean == pytest.approx(4 / 6)

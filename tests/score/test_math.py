@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 
 import pytest
 
 from weigh.records.errors import Failure
+from weigh.score import math
 from weigh.score.math import MathScorer
 
 pytest.importorskip("math_verify", reason="needs the extra `math`")
@@ -33,7 +35,10 @@ async def test_many_at_once_each_get_their_own_answer(said):
 
 
 async def test_one_that_takes_too_long_fails_and_the_next_is_answered(said):
+    helper = math._worker()._started()
+    helper.send_signal(signal.SIGSTOP)  # so that it cannot be faster
     with pytest.raises(Failure, match="within") as caught:
-        await MathScorer(seconds=0.0005).score(said(r"\boxed{\frac{7}{8}+x}", "1"))
+        await MathScorer(seconds=0.2).score(said(r"\boxed{\frac{7}{8}+x}", "1"))
+    assert helper.poll() is not None
     assert caught.value.error.kind == "scorer"
     assert (await MathScorer().score(said(r"\boxed{2/4}", "0.5"))).value == 1
