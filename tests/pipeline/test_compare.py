@@ -221,6 +221,10 @@ def test_subgroups(store: Store) -> None:
         ("even", 20, "unresolved"),
         ("odd", 20, "better"),
     ]
+    with pytest.raises(DefinitionError, match=r"--by kin: no question of t has .*; did you mean 'kind'\?$"):
+        compare(store, ["old", "new"], Options(by="kin"))
+    with pytest.raises(DefinitionError, match=r"--by qqq: .* \(there are kind\)$"):
+        compare(store, ["old", "new"], Options(by="qqq"))
 
 
 def test_lower_is_better(store: Store) -> None:
@@ -241,6 +245,61 @@ def test_a_metric_that_one_arm_lacks(store: Store) -> None:
         compare(store, ["old", "new"])
     with pytest.raises(DefinitionError, match="no metric 'acuracy'; did you mean 'accuracy'"):
         compare(store, ["old", "new"], Options(metric="acuracy"))
+
+
+def test_what_many_tasks_lack_is_said_once(store: Store) -> None:
+    names = [f"t{i}" for i in range(6)]
+    for name in ("old", "new"):
+        put(store, name, {t: binary(1, 4) for t in names}, arm=name)
+    with pytest.raises(DefinitionError) as caught:
+        compare(store, ["old", "new"], Options(metric="acuracy"))
+    assert str(caught.value) == (
+        "nothing can be compared: t0, t1, t2, t3 and 2 more: not compared: no metric 'acuracy'; did you mean "
+        "'accuracy'?"
+    )
+    other = MetricInfo(name="f1", scorer="f1")
+    put(store, "more-old", {"u": binary(1, 4)}, arm="old", metric=other)
+    put(store, "more-new", {"u": binary(1, 4)}, arm="new", metric=other)
+    report = compare(store, ["model=old", "model=new"], Options(metric="f1"))[0]
+    assert [row.task for row in report.rows] == ["u"]
+    assert report.notes == (
+        "t0, t1, t2, t3 and 2 more: not compared: no metric 'f1' (there are accuracy, seconds, tokens, new, cached, "
+        "generated, cost, turns, tool_calls, tool_errors, answer_call, files_read, files_written, model_seconds, "
+        "tool_seconds)",
+    )
+
+
+def test_what_did_not_pair_is_said_once_for_many_tasks(store: Store) -> None:
+    put(store, "old", {t: binary(0, 3) for t in ("s", "t", "u")})
+    put(store, "new", {t: binary(0, 2) for t in ("s", "t", "u")}, arm="other")
+    report = compare(store, ["old", "new"])[0]
+    told = notes(report, flat_rows(report))
+    assert [line for line in told if "only in A" in line] == ["s, t, u: not paired: 1 only in A (q2)"]
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("revision=v1.0", r"'revision=v1\.0'; did you mean 'v1\.1\.0' or 'v1\.0\.0'\?; `weigh ls runs` shows"),
+        ("revision=v1.0.0,tier=bar", r"; did you mean 'bare'\?; `weigh"),
+        ("tier=qq", r" \(tier is bare, skill\); `weigh"),
+        ("revision=v1.0.0,tier=skill", r": none has all of it; `weigh"),
+        ("name=olds", r"; did you mean 'old'\?"),
+    ],
+)
+def test_a_filter_that_matches_nothing_gets_the_closest_value(store: Store, word: str, said: str) -> None:
+    put(store, "old", {"t": binary(0, 3)}, axes={"revision": "v1.0.0", "tier": "bare"})
+    put(store, "new", {"t": binary(0, 3)}, axes={"revision": "v1.1.0", "tier": "skill"})
+    with pytest.raises(StoreError, match=said):
+        compare(store, ["tier=bare", word])
+
+
+def test_an_axis_that_is_mistyped_gets_the_closest(store: Store) -> None:
+    for revision in ("v1", "v2"):
+        for tier in ("bare", "skill"):
+            put(store, f"{revision}{tier}", {"t": binary(0, 3)}, axes={"revision": revision, "tier": tier})
+    with pytest.raises(DefinitionError, match=r"--by teir: .* is called so; did you mean 'tier'\?"):
+        compare(store, ["revision=v1", "revision=v2"], Options(by="teir"))
 
 
 def test_what_would_have_shown_is_said_where_the_test_could_have_shown_it(store: Store) -> None:

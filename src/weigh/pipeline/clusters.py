@@ -43,6 +43,16 @@ def metadata(data: Dataset, field: str) -> dict[str, str]:
     return made
 
 
+def metadata_fields(data: Dataset, task: str) -> list[str]:
+    """The names of the metadata fields that questions of a task have; `cluster` where they have clusters."""
+    query = (
+        "select distinct unnest(json_keys(record, '$.instance.metadata')) as name from trials "
+        "where task || case when variant = '' then '' else ':' || variant end = ?"
+    )
+    names = sorted(str(row["name"]) for row in data.sql(query, [task]))
+    return [*names, *(["cluster"] if metadata(data, "cluster") else [])]
+
+
 def _metadata(data: Dataset, field: str) -> dict[str, str]:
     if field == "cluster":
         query = "select distinct instance_digest, cluster as value from trials where cluster is not null"

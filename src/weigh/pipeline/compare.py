@@ -13,14 +13,15 @@ from weigh.pipeline.align import Aligned, align
 from weigh.pipeline.aligned_sets import in_every_context
 from weigh.pipeline.cached_share import cautions
 from weigh.pipeline.compare_groups import axis_place, compare_levels, compare_subgroups
+from weigh.pipeline.compare_notes import some
 from weigh.pipeline.compare_options import Options
 from weigh.pipeline.compare_report import Report, TaskRow
 from weigh.pipeline.compare_suites import compare_suite_row, shared_suite, suites_to_compare
 from weigh.pipeline.compare_tasks import compare_task, compare_total, correct_rows
 from weigh.pipeline.conditions import host_difference
-from weigh.pipeline.metrics import COSTS, common_metric
+from weigh.pipeline.metrics import COSTS, NoMetric, common_metric
 from weigh.pipeline.results import suite_members
-from weigh.pipeline.sides import Side, find_sides, open_sides, side_key, side_names
+from weigh.pipeline.sides import Side, contexts, find_sides, open_sides, side_key, side_names
 from weigh.pipeline.task_pairs import refuse_versions, task_pairs
 from weigh.records.errors import DefinitionError
 from weigh.records.run import TaskInfo
@@ -46,7 +47,7 @@ def compare_sides(data: Dataset, a: Side, b: Side, options: Options) -> Report:
     paired: dict[str, tuple[Sequence[TaskInfo], Sequence[TaskInfo]]] = {}
     rows: list[TaskRow] = []
     groups: list[TaskRow] = []
-    notes: list[str] = []
+    lacking: dict[str, list[str]] = {}
     suites = suites_to_compare(a, b, options.suite) if options.suite or not options.tasks else []
     wanted = options.tasks or (tuple(suite_members(suites[0])) if options.suite else ())
     axis = axis_place(a, b, options.by) if options.by else None
@@ -56,8 +57,8 @@ def compare_sides(data: Dataset, a: Side, b: Side, options: Options) -> Report:
         refuse_versions(name, ours, theirs)
         try:
             metric = common_metric(ours, theirs, options.metric)
-        except DefinitionError as error:
-            notes.append(f"{name}: not compared: {error}")
+        except NoMetric as error:
+            lacking.setdefault(error.what, []).append(name)
             continue
         if metric.name in COSTS and options.margin is not None:
             raise DefinitionError(
@@ -67,6 +68,7 @@ def compare_sides(data: Dataset, a: Side, b: Side, options: Options) -> Report:
             refuse_whole(options.margin, "--margin")
         paired[name] = (ours, theirs)
         aligned[name] = align(data, a, b, name, ours, theirs, metric, errors=options.errors, cluster=options.cluster)
+    notes = [f"{some(names)}: not compared: {what}" for what, names in lacking.items()]
     if options.shared:
         aligned, left_out = in_every_context(aligned)
         if left_out:
@@ -74,7 +76,7 @@ def compare_sides(data: Dataset, a: Side, b: Side, options: Options) -> Report:
     for pairs in aligned.values():
         rows.append(compare_task(pairs, options, withheld=host_difference(data, a, b, pairs.metric)))
         if options.by and axis is None:
-            groups += compare_subgroups(data, pairs, options, key)
+            groups += compare_subgroups(data, pairs, options, key, contexts([a, b]))
     if not rows:
         raise DefinitionError("nothing can be compared: " + "; ".join(notes))
     rows = correct_rows(rows, options.correction)

@@ -9,12 +9,12 @@ import numpy as np
 
 from weigh.pipeline.align import Aligned
 from weigh.pipeline.aligned_sets import pool, subset
-from weigh.pipeline.clusters import metadata
+from weigh.pipeline.clusters import metadata, metadata_fields
 from weigh.pipeline.compare_options import Options
 from weigh.pipeline.compare_report import TaskRow
 from weigh.pipeline.compare_tasks import compare_task
 from weigh.pipeline.sides import Side, contexts
-from weigh.records.errors import DefinitionError
+from weigh.records.errors import DefinitionError, suggest
 from weigh.store.dataset import Dataset
 
 
@@ -54,21 +54,30 @@ def compare_levels(
     ]
 
 
-def compare_subgroups(data: Dataset, pairs: Aligned, options: Options, key: tuple[Any, ...]) -> list[TaskRow]:
-    """Subgroups by a metadata field."""
+def compare_subgroups(
+    data: Dataset, pairs: Aligned, options: Options, key: tuple[Any, ...], axes: Sequence[str]
+) -> list[TaskRow]:
+    """Subgroups by a metadata field.
+
+    Args:
+        key: What is compared; what was split for it is remembered.
+        axes: What else could have been meant by the field's name.
+    """
     field = options.by or ""
-    parts = data.remember(("groups", key, pairs.task, field), lambda: _split(data, pairs, field))
+    parts = data.remember(("groups", key, pairs.task, field), lambda: _split(data, pairs, field, axes))
     return [compare_task(part, options, group=label) for label, part in parts]
 
 
-def _split(data: Dataset, pairs: Aligned, field: str) -> list[tuple[str, Aligned]]:
+def _split(data: Dataset, pairs: Aligned, field: str, axes: Sequence[str]) -> list[tuple[str, Aligned]]:
     """The questions by their value of a metadata field."""
     values = metadata(data, field)
     own = [values.get(key.split("|")[0].split("#")[0]) for key in pairs.keys]
     if not any(v is not None for v in own):
+        known = dict.fromkeys([*axes, *metadata_fields(data, pairs.task)])
+        hint = suggest(field, known) or (f" (there are {', '.join(known)})" if known else "")
         raise DefinitionError(
             f"--by {field}: no question of {pairs.task} has this metadata field, and no axis on which the arms of a "
-            "side differ is called so"
+            f"side differ is called so{hint}"
         )
     labels = np.array([v if v is not None else "(none)" for v in own], dtype=object)
     return [(str(label), subset(pairs, labels == label)) for label in sorted(set(labels))]

@@ -27,7 +27,12 @@ def some(names: Sequence[str], most: int = 4) -> str:
 
 
 def _unpaired(report: Report) -> list[str]:
-    return [f"{row.task}: {row.pairing.note}" for row in report.rows if row.pairing.note]
+    """What did not pair; the same said once for all tasks it is said of."""
+    tasks: dict[str, list[str]] = {}
+    for row in report.rows:
+        if row.pairing.note:
+            tasks.setdefault(row.pairing.note, []).append(row.task)
+    return [f"{some(names)}: {note}" for note, names in tasks.items()]
 
 
 def _reasons(report: Report) -> list[str]:

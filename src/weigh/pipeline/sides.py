@@ -170,24 +170,36 @@ def _filtered(runs: Sequence[Run], word: str) -> Side:
             # The same arm in several runs counts once for each set of tasks: the newest run that has them.
             newest.setdefault((arm.digest, _tasks(run)), member)
     if not newest:
-        raise StoreError(f"no arm matches {word!r}; `weigh ls runs` shows what there is")
+        raise StoreError(f"no arm matches {word!r}{_closest(runs, conditions)}; `weigh ls runs` shows what there is")
     return Side(label=word, members=tuple(newest.values()))
 
 
 def _matches(run: Run, arm: Arm, conditions: dict[str, str]) -> bool:
+    return all(
+        any(fnmatch.fnmatchcase(own, wanted) for own in _own(run, arm, key))
+        or (key == "run" and run.id.startswith(wanted))
+        for key, wanted in conditions.items()
+    )
+
+
+def _own(run: Run, arm: Arm, key: str) -> list[str]:
+    """What an arm of a run has of an axis or field."""
+    if key == "variant":
+        return [task.variant for task in run.tasks]
+    if key == "tag":
+        return list(run.tags)
+    own = {"run": run.id, "arm": arm.id, "group": run.group, "name": run.name}.get(key, arm.axes.get(key))
+    return [] if own is None else [str(own)]
+
+
+def _closest(runs: Sequence[Run], conditions: dict[str, str]) -> str:
+    """The closest values of what no arm has; where each condition alone has arms, that none has them together."""
+    said = []
     for key, wanted in conditions.items():
-        if key == "variant":
-            ok = any(fnmatch.fnmatchcase(t.variant, wanted) for t in run.tasks)
-        elif key == "tag":
-            ok = any(fnmatch.fnmatchcase(tag, wanted) for tag in run.tags)
-        else:
-            own = {"run": run.id, "arm": arm.id, "group": run.group, "name": run.name}.get(key, arm.axes.get(key))
-            ok = own is not None and (
-                fnmatch.fnmatchcase(str(own), wanted) or (key == "run" and run.id.startswith(wanted))
-            )
-        if not ok:
-            return False
-    return True
+        if not any(_matches(run, arm, {key: wanted}) for run in runs for arm in run.arms):
+            known = sorted({value for run in runs for arm in run.arms for value in _own(run, arm, key)})
+            said.append(suggest(wanted, known) or f" ({key} is {_list(known) or 'in none'})")
+    return "".join(said) or (": none has all of it" if len(conditions) > 1 else "")
 
 
 def _tasks(run: Run) -> str:
