@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -93,3 +94,29 @@ def test_colours_of_both_themes_name_the_same_things() -> None:
     themes = charts.templates()["themes"]
     assert set(themes["light"]) == set(themes["dark"]) == set(themes["paper"])
     assert set(charts.VERDICTS) <= set(themes["light"])
+
+
+def test_no_two_of_many_arms_look_alike() -> None:
+    marks = [charts.mark_of(place) for place in range(64)]
+    assert len(set(marks)) == 64
+    assert len({colour for colour, _ in marks[:8]}) == len({shape for _, shape in marks[:8]}) == 8
+    convert = pytest.importorskip("vl_convert")
+    rows = [{**ROWS[0], "series": f"arm {place}"} for place in range(18)]
+    svg = convert.vegalite_to_svg(charts.dots(rows, x_title="score"), vl_version="6.4")
+    points = re.findall(
+        r'aria-label="[^"]*series: arm \d+[^"]*" role="graphics-symbol"[^>]* d="([^"]*)" fill="([^"]*)"', svg
+    )
+    assert len(points) == 18 == len(set(points))
+
+
+def test_a_picture_of_many_arms_is_no_taller_than_its_points_need() -> None:
+    convert = pytest.importorskip("vl_convert")
+
+    def height(arms: int, tasks: int) -> float:
+        rows = [{**ROWS[0], "row": f"task {t}", "series": f"arm {a}"} for t in range(tasks) for a in range(arms)]
+        svg = convert.vegalite_to_svg(charts.dots(rows, x_title="score"), vl_version="6.4")
+        return float(re.findall(r'height="([\d.]+)"', svg)[0])
+
+    one = height(18, 3) - height(18, 2)
+    assert 18 * 8 < one < 18 * 11
+    assert 45 < height(2, 3) - height(2, 2) < 47, "of two arms there is room between tasks"

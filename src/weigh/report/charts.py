@@ -32,7 +32,7 @@ SIGNED = "datum.value == 0 ? '0' : format(datum.value, '+~g')"
 
 @cache
 def templates() -> dict[str, Any]:
-    """The file with all charts: `charts`, `themes`, `config`."""
+    """The file with all charts: `charts`, `themes`, `config`, and sizes and shapes by how much there is to draw."""
     text = (files("weigh.report") / "assets" / "charts.json").read_text(encoding="utf-8")
     made: dict[str, Any] = json.loads(text)
     return made
@@ -63,8 +63,11 @@ def chart(name: str, data: Mapping[str, Sequence[Row]], values: Mapping[str, Any
         theme: Gives the colours.
     """
     colours = templates()["themes"][theme]
+    marks = [mark_of(place, theme) for place in range(max(1, len(values.get("series", ()))))]
     whole = {
         **colours,
+        "series_colours": [colour for colour, _ in marks],
+        "series_shapes": [shape for _, shape in marks],
         "verdicts": list(VERDICTS),
         "verdict_shapes": list(SHAPES),
         "verdict_colours": [colours[v] for v in VERDICTS],
@@ -78,6 +81,27 @@ def chart(name: str, data: Mapping[str, Sequence[Row]], values: Mapping[str, Any
     }
 
 
+def mark_of(place: int, theme: Theme = "paper") -> tuple[str, str]:
+    """Colour and shape of a series by its place, as the page has them; of 64 no two have both alike."""
+    colours, shapes = templates()["themes"][theme]["category"], templates()["series_shapes"]
+    return colours[place % len(colours)], shapes[(place + place // len(colours)) % len(shapes)]
+
+
+def room_of(series: int) -> dict[str, float]:
+    """How far apart points of a category stand, how large they are, and which share is left between categories."""
+    made = dict(_room("series", series))
+    between = 8 * min(series, 2)
+    gap = between / (between + made["step"] * max(series, 1))
+    return {**made, "gap": gap, "margin": gap / 2}
+
+
+def _room(of: str, count: int) -> dict[str, Any]:
+    """Sizes in pixels: where there are many, things stand closer."""
+    rule = templates()["room"][of]
+    made: dict[str, Any] = rule["wide" if count <= rule["few"] else "close"]
+    return made
+
+
 def dots(
     rows: Sequence[Row], *, x_title: str, percent: bool = False, width: int = 520, description: str = "",
     theme: Theme = "paper",
@@ -86,7 +110,7 @@ def dots(
     series = _series(rows)
     return chart("dots", {"rows": rows}, {
         "series": series, "legend": _legend(series), "x_title": x_title, "format": PERCENT if percent else PLAIN,
-        "zero": False, "width": width, "description": description or x_title,
+        "zero": False, "width": width, "description": description or x_title, **room_of(len(series)),
     }, theme)  # fmt: skip
 
 
@@ -125,8 +149,9 @@ def strip(
 ) -> Spec:  # fmt: skip
     """Every trial as a point, with a box. Rows: `row`, `value`, `jitter` (0 to 1). Boxes: `row`, `low`, `q1`,
     `median`, `q3`, `high`, `label`. On a logarithmic scale values must be above 0."""
+    series = list(dict.fromkeys(b["row"] for b in boxes))
     return chart("strip", {"rows": rows, "boxes": boxes}, {
-        "series": list(dict.fromkeys(b["row"] for b in boxes)), "x_title": x_title, "scale": "log" if log else "linear",
+        **_room("rows", len(series)), "series": series, "x_title": x_title, "scale": "log" if log else "linear",
         "format": format, "grid": not log, "width": width, "description": description or x_title,
     }, theme)  # fmt: skip
 

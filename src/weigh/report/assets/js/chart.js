@@ -25,12 +25,24 @@ export function colours() {
   return charts().themes[isDark() ? "dark" : "light"];
 }
 
-const POINTS_OF_ARMS = ["circle", "square", "cross", "diamond", "triangle-up", "triangle-down", "triangle-right", "triangle-left"];
-
 // Colour and shape of an arm, everywhere the same; of 64 arms no two have both alike.
 export function markOf(arm) {
   const all = colours().category;
-  return { colour: all[arm % all.length], shape: POINTS_OF_ARMS[(arm + Math.floor(arm / all.length)) % POINTS_OF_ARMS.length] };
+  const shapes = charts().series_shapes;
+  return { colour: all[arm % all.length], shape: shapes[(arm + Math.floor(arm / all.length)) % shapes.length] };
+}
+
+// Room for the points of a category: closer where there are many, by the rule of paper.
+function roomOf(series) {
+  const made = room("series", series);
+  const between = 8 * Math.min(series, 2);
+  const gap = between / (between + made.step * Math.max(series, 1));
+  return { ...made, gap, margin: gap / 2 };
+}
+
+function room(of, count) {
+  const rule = charts().room[of];
+  return count <= rule.few ? rule.wide : rule.close;
 }
 
 function fill(template, values) {
@@ -48,16 +60,14 @@ function fill(template, values) {
 
 function specification(name, tables, values) {
   const own = colours();
+  const series = values.series || [];
+  const marks = (values.arms || series.map((_, place) => place)).map(markOf);
   const whole = {
-    ...own, verdicts: VERDICTS, verdict_shapes: SHAPES, verdict_colours: VERDICTS.map((v) => own[v]),
+    ...own, ...(name === "strip" ? room("rows", series.length) : roomOf(series.length)),
+    series_colours: marks.map((m) => m.colour), series_shapes: marks.map((m) => m.shape), verdicts: VERDICTS, verdict_shapes: SHAPES, verdict_colours: VERDICTS.map((v) => own[v]),
     width: 520, zero: false, y_scale: "independent", grid: true, legend: null, format: PLAIN, ...values,
   };
-  const config = fill(charts().config, whole);
-  if (values.arms) {
-    const marks = values.arms.map(markOf);
-    config.range = { category: marks.map((m) => m.colour), symbol: marks.map((m) => m.shape) };
-  }
-  return { datasets: tables, config, ...fill(charts().charts[name], whole) };
+  return { datasets: tables, config: fill(charts().config, whole), ...fill(charts().charts[name], whole) };
 }
 
 export function legend(series) {
