@@ -20,14 +20,16 @@ def ran(command: str, arms: str, **cells: int) -> Invocation:
     )
 
 
-def test_what_a_later_command_asks_for_too_is_left_out() -> None:
+def test_what_another_command_asks_for_too_is_left_out() -> None:
     part = ran("weigh study run s.yaml -t x --only model=a", "a", x=4)
     once = ran("weigh study run s.yaml -k 1", "ab", x=1, y=1)
     whole = ran("weigh study run s.yaml --only model=a", "a", x=4, y=4)
     other = ran("weigh study run other.yaml", "ab", x=9, y=9)
     assert commands_again([part, once, whole, whole]) == [once.command, whole.command]
     assert commands_again([part, other]) == [part.command, other.command], "another file is another study"
-    assert commands_again([whole, part]) == [whole.command, part.command], "only later ones are trusted to be complete"
+    assert commands_again([whole, part]) == [whole.command], "also where the whole was run before"
+    same = ran("weigh study run s.yaml --only=model=a", "a", x=4, y=4)
+    assert commands_again([whole, other, same]) == [other.command, same.command], "the last of equal ones"
 
 
 def test_the_authors_store_is_no_part_of_it() -> None:

@@ -14,12 +14,20 @@ _HEAD = 4
 
 
 def commands_again(invocations: Sequence[Invocation]) -> list[str]:
-    """Commands that run something, without those whose every trial a later one of their kind asks for too, and without
-    the store, which is the author's own. Where none ran anything, the last that was typed."""
+    """Commands that run something, without those whose every trial another one of their kind asks for too (of equal ones
+    the last is kept), and without the store, which is the author's own. Where none ran anything, the last that was typed.
+    """
     ran = [one for one in invocations if one.command and one.plan.get("cells")]
-    kept = [one for i, one in enumerate(ran) if not any(_contained(one, other) for other in ran[i + 1 :])]
+    kept = [
+        one for i, one in enumerate(ran) if not any(_spared(one, other, j > i) for j, other in enumerate(ran) if j != i)
+    ]
     typed = kept or [one for one in invocations if one.command][-1:]
     return list(dict.fromkeys(_STORE.sub("", one.command or "") for one in typed))
+
+
+def _spared(one: Invocation, other: Invocation, later: bool) -> bool:
+    """Whether the other one asks for all of this one's trials; of two that ask for the same the later one is kept."""
+    return _contained(one, other) and (later or not _contained(other, one))
 
 
 def _contained(one: Invocation, other: Invocation) -> bool:
