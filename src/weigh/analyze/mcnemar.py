@@ -22,6 +22,18 @@ def mcnemar_exact(wins: ArrayLike, losses: ArrayLike) -> Any:
     Holds for independent pairs of 0/1 scores, at any size. Source: McNemar 1947; the exact conditional form is the
     sign test.
     """
+    if isinstance(wins, int) and isinstance(losses, int):
+        return _one_exact(wins, losses)
+    return _exact(wins, losses)
+
+
+@lru_cache(maxsize=20_000)
+def _one_exact(wins: int, losses: int) -> float:
+    """The answer for two counts: tables of many pairs ask for the same few again and again."""
+    return float(_exact(wins, losses))
+
+
+def _exact(wins: ArrayLike, losses: ArrayLike) -> Any:
     w, l = np.asarray(wins, dtype=np.float64), np.asarray(losses, dtype=np.float64)  # noqa: E741
     if np.any(w < 0) or np.any(l < 0):
         raise ValueError("wins and losses are counts")

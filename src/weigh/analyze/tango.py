@@ -8,6 +8,7 @@ design", Statistics in Medicine 17, 891-908. With small n its coverage dips to a
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,7 @@ def tango_interval(wins: ArrayLike, losses: ArrayLike, n: ArrayLike, level: floa
     return low, high
 
 
+@lru_cache(maxsize=20_000)
 def _one_interval(w: float, l: float, n: float, z: float) -> tuple[float, float]:  # noqa: E741
     """The same bisection for one pair of counts, without the cost of arrays of one number."""
     centre = (w - l) / n
