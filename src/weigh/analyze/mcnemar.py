@@ -16,7 +16,7 @@ TABLE = 1 << 16
 """Up to so many contested questions the critical values are kept."""
 
 
-def mcnemar_exact(wins: ArrayLike, losses: ArrayLike) -> Any:
+def mcnemar_exact(wins: ArrayLike | int, losses: ArrayLike | int) -> Any:
     """Two-sided p: 2 P(Bin(wins + losses, 1/2) <= min(wins, losses)), at most 1. Scalars or arrays.
 
     Holds for independent pairs of 0/1 scores, at any size. Source: McNemar 1947; the exact conditional form is the

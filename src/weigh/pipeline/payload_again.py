@@ -14,9 +14,9 @@ _HEAD = 4
 
 
 def commands_again(invocations: Sequence[Invocation]) -> list[str]:
-    """Commands that run something, without those whose every trial another one of their kind asks for too (of equal ones
-    the last is kept), and without the store, which is the author's own. Where none ran anything, the last that was typed.
-    """
+    """Commands that run something, without those whose every trial another one of their kind asks for too (of equal
+    ones the last is kept), and without the store, which is the author's own. Where none ran anything, the last that was
+    typed."""
     ran = [one for one in invocations if one.command and one.plan.get("cells")]
     kept = [
         one for i, one in enumerate(ran) if not any(_spared(one, other, j > i) for j, other in enumerate(ran) if j != i)
