@@ -163,10 +163,11 @@ async def run_cells(
         await wake.wait()
         broken = any(t.done() and not t.cancelled() and t.exception() is not None for t in tasks)
         if running and not broken and not stop.now:
-            _tell(on_event, Stopping(stop.reason or "", running))
+            if tally.in_flight:  # a worker between two trials has none
+                _tell(on_event, Stopping(stop.reason or "", tally.in_flight))
             await _drain(wake, stop, grace, lambda: running)
-        if running and not broken and stop.now:
-            _tell(on_event, Stopping(stop.reason or "", running, now=True))
+        if tally.in_flight and not broken and stop.now:
+            _tell(on_event, Stopping(stop.reason or "", tally.in_flight, now=True))
     finally:
         if timer is not None:
             timer.cancel()
@@ -206,6 +207,10 @@ class _Tally:
         self.started = self.done = self.cancelled = self.tokens = 0
         self.statuses: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
+
+    @property
+    def in_flight(self) -> int:
+        return self.started - self.done - self.cancelled
 
     def count(self, trial: Trial) -> None:
         self.done += 1
