@@ -54,6 +54,48 @@ def test_scores_are_those_of_the_table(store: Store) -> None:
     assert [r["row"] for r in only.rows] == ["sums"] and only.rows[0]["low"] > rows["small", "sums"][1]
 
 
+@pytest.mark.parametrize("kind", ["scores", "markers"])
+def test_along_an_axis_are_the_same_numbers(store: Store, kind: str) -> None:
+    names = ["large", "middle", "small"]
+    plain, made = (draw(store, kind, names, Options(over=over)) for over in (None, "step"))
+    step = {"small": "100", "middle": "400", "large": "900"}
+    assert {(r["panel"], r["x"], r["value"], r["low"], r["high"], r["label"]) for r in made.rows} == {
+        (r["row"], step[r["series"]], r["value"], r["low"], r["high"], r["label"]) for r in plain.rows
+    }
+    assert made.chart == "line" and [r["x"] for r in made.rows[:3]] == ["100", "400", "900"]
+    assert {r["series"] for r in made.rows} == {"all"}, "model and step split the arms alike"
+    assert made.settings["x_title"] == "step" and made.settings["percent"]
+
+
+def test_lines_of_an_axis_are_what_differs_besides(tmp_path: Path) -> None:
+    pytest.importorskip("vl_convert")
+    made = Store(tmp_path)
+    for number, (size, tier) in enumerate(
+        ((1.5, "skill"), (1.5, "bare"), (0.5, "skill"), (0.5, "bare"), (None, "bare"))
+    ):
+        axes = {"model": f"m{size}", "tier": tier} | ({"size": size} if size else {})
+        put(made, f"r{number}", {"a": {"q": number / 10}}, arm=f"arm{number}", axes=axes, created=1000.0 + number)
+    names = [f"r{number}" for number in range(5)]
+    drawing = draw(made, "scores", names, Options(over="size"))
+    assert [(r["x"], r["series"], r["value"]) for r in drawing.rows] == [
+        ("0.5", "m0.5 · skill", 0.2), ("0.5", "m0.5 · bare", 0.3), ("1.5", "m1.5 · skill", 0.0), ("1.5", "m1.5 · bare", 0.1)
+    ]  # fmt: skip
+    assert "left out, since they have no size: arm4" in drawing.notes
+    by_tier = draw(made, "scores", names[:4], Options(over="tier"))
+    assert {r["series"] for r in by_tier.rows} == {"m0.5", "m1.5"}
+    assert render(specification(by_tier), ".svg").startswith(b"<svg")
+    put(
+        made,
+        "again",
+        {"a": {"q": 1.0}},
+        arm="arm0",
+        axes={"model": "m1.5", "tier": "skill", "size": 1.5},
+        created=5000.0,
+    )
+    with pytest.raises(DefinitionError, match="r0 and again are both at skill; name one of them"):
+        draw(made, "scores", [*names[:4], "again"], Options(over="tier"))
+
+
 def test_differences_are_those_of_compare(store: Store) -> None:
     drawing = draw(store, "differences", ["small", "large"], Options())
     (report,) = compare(store, ["small", "large"], CompareOptions())
@@ -135,6 +177,8 @@ def test_units_are_not_mixed(tmp_path: Path) -> None:
         ("trials", Options(cost="cost"), "no trial of these runs has cost"),
         ("markers", Options(tasks=("wods",)), "no run has the task 'wods'; did you mean 'words'"),
         ("score", Options(), "did you mean 'scores'"),
+        ("scores", Options(over="stop"), "did you mean 'step'"),
+        ("cost", Options(over="step"), "--over is for scores and markers"),
     ],
 )
 def test_mistakes_are_named(store: Store, kind: str, options: Options, says: str) -> None:

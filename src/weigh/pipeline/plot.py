@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from weigh.pipeline.plot_costs import cost, trials
+from weigh.pipeline.plot_over import over_axis
 from weigh.pipeline.plot_rows import Drawing, Options, named_arms
 from weigh.pipeline.plot_scores import along, differences, markers, scores
 from weigh.pipeline.task_names import choose_named
@@ -27,6 +28,8 @@ KINDS: Mapping[str, Callable[[Store, Sequence[str], Options], Drawing]] = {
     "markers": markers,
 }
 """Pictures by name."""
+OVER = ("scores", "markers")
+"""Those that can be drawn along an axis of the arms."""
 
 
 def draw(store: Store, kind: str, words: Sequence[str], options: Options) -> Drawing:
@@ -37,9 +40,12 @@ def draw(store: Store, kind: str, words: Sequence[str], options: Options) -> Dra
     """
     if kind not in KINDS:
         raise DefinitionError(f"there is no picture {kind!r}{suggest(kind, KINDS)} (there are {', '.join(KINDS)})")
+    if options.over is not None and kind not in OVER:
+        raise DefinitionError(f"--over is for {' and '.join(OVER)}; {kind} is drawn otherwise")
     if options.tasks and kind not in ("differences", "trend"):  # these read them as `compare` and `trend` do
         members = [member for _, member in named_arms(store, words)]
         tasks = [join_spec(task.name, task.variant) for member in members for task in member.run.tasks]
         suites = [suite.name for member in members for suite in member.run.suites]
         options = msgspec.structs.replace(options, tasks=tuple(choose_named([*tasks, *suites], options.tasks)))
-    return KINDS[kind](store, words, options)
+    drawing = KINDS[kind](store, words, options)
+    return drawing if options.over is None else over_axis(drawing, named_arms(store, words), options.over)

@@ -29,6 +29,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         cost: One of `COSTS`.
         errors, level: As for `weigh results`.
         axis, order: As for `weigh trend`.
+        over: For `scores` and `markers`: draw along this axis of the arms, a panel a task.
     """
 
     tasks: tuple[str, ...] = ()
@@ -38,6 +39,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     level: float = 0.95
     axis: str | None = None
     order: tuple[str, ...] = ()
+    over: str | None = None
 
     @property
     def alpha(self) -> float:

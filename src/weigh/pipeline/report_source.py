@@ -129,7 +129,7 @@ def find_source(store: Store, words: Sequence[str]) -> Source:
         labels=tuple(_labels(members)),
         words=tuple(f"{m.run.id}:{m.arm.id}" for m in members),
         runs=tuple(runs),
-        axes=tuple(_axes(members)),
+        axes=tuple(axes_of(members)),
     )
 
 
@@ -148,7 +148,8 @@ def _labels(members: Sequence[Member]) -> list[str]:
     return next(names for names in shapes if len(set(names)) == len(names))
 
 
-def _axes(members: Sequence[Member]) -> list[Axis]:
+def axes_of(members: Sequence[Member]) -> list[Axis]:
+    """The axes on which arms differ, with the places of the arms at each value."""
     names = dict.fromkeys(name for m in members for name in m.arm.axes)
     axes: list[Axis] = []
     for name in names:

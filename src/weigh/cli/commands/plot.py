@@ -52,6 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--log", action="store_true", help="for cost and trials: a logarithmic scale")
+    parser.add_argument(
+        "--over", metavar="AXIS",
+        help="for scores and markers: along this axis of the arms (size, revision, tier, ...), a panel a task",
+    )  # fmt: skip
     parser.add_argument("--axis", metavar="NAME", help="for trend: as in weigh trend")
     parser.add_argument("--order", metavar="V,V,...", help="for trend: the axis's values in order")
     parser.add_argument(
@@ -101,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--log is for cost and trials; {args.kind} has a linear scale")
     drawing = draw(Store(args.store), args.kind, args.refs, Options(
         tasks=tuple(args.task), metric=args.metric, cost=args.cost, errors=args.errors, level=args.level,
-        axis=args.axis, order=tuple(v.strip() for v in args.order.split(",")) if args.order else (),
+        over=args.over, axis=args.axis, order=tuple(v.strip() for v in args.order.split(",")) if args.order else (),
     ))  # fmt: skip
     for note in drawing.notes:
         say(note)
@@ -132,5 +136,6 @@ def specification(
         "dots": charts.dots,
         "forest": charts.forest,
         "trend": charts.trend,
+        "line": charts.line,
     }
     return simple[drawing.chart](drawing.rows, **settings)
