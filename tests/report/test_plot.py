@@ -78,7 +78,8 @@ def test_lines_of_an_axis_are_what_differs_besides(tmp_path: Path) -> None:
     names = [f"r{number}" for number in range(5)]
     drawing = draw(made, "scores", names, Options(over="size"))
     assert [(r["x"], r["series"], r["value"]) for r in drawing.rows] == [
-        ("0.5", "m0.5 · skill", 0.2), ("0.5", "m0.5 · bare", 0.3), ("1.5", "m1.5 · skill", 0.0), ("1.5", "m1.5 · bare", 0.1)
+        ("0.5", "m0.5 · skill", 0.2), ("0.5", "m0.5 · bare", 0.3),
+        ("1.5", "m1.5 · skill", 0.0), ("1.5", "m1.5 · bare", 0.1),
     ]  # fmt: skip
     assert "left out, since they have no size: arm4" in drawing.notes
     by_tier = draw(made, "scores", names[:4], Options(over="tier"))
