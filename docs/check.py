@@ -68,9 +68,10 @@ def commands(body: str) -> list[str]:
 
 def play(body: str, folder: Path) -> str:
     """Run a block's commands and return the block as it should be."""
-    keep = {k: v for k, v in os.environ.items() if not k.startswith("WEIGH_") or k == "WEIGH_CACHE"}
+    foreign = ("FORCE_COLOR", "CLICOLOR_FORCE", "LANGUAGE")  # a user's own: other colours, another language
+    keep = {k: v for k, v in os.environ.items() if k == "WEIGH_CACHE" or not k.startswith(("WEIGH_", *foreign))}
     path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
-    env = keep | {"PATH": path, "NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb"}
+    env = keep | {"PATH": path, "NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
     parts = []
     for command in commands(body):
         done = subprocess.run(

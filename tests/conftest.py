@@ -7,8 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+# A busy machine must not fail a property; and nothing is left behind.
+settings.register_profile(
+    "weigh", settings(), deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("weigh")
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:

@@ -74,7 +74,7 @@ def test_it_serves_until_it_is_asked_to_stop() -> None:
         with pytest.raises(urllib.error.HTTPError, match="429"):
             urllib.request.urlopen(request)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=300)
     finally:
         process.kill()
         process.wait()

@@ -138,7 +138,7 @@ def hub(tmp_path: Path) -> Iterator[dict[str, str]]:
     }  # fmt: skip
     server.shutdown()
     server.server_close()
-    thread.join(5)
+    thread.join(60)
 
 
 def ask(environment: dict[str, str], *sources: DataSource) -> list[Any]:
@@ -156,7 +156,11 @@ def ask(environment: dict[str, str], *sources: DataSource) -> list[Any]:
     """)
     fields = [s.describe() for s in sources]
     done = subprocess.run(
-        [sys.executable, "-c", program, json.dumps(fields)], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program, json.dumps(fields)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return list(json.loads(done.stdout.splitlines()[-1]))

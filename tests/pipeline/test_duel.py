@@ -189,7 +189,7 @@ def command(bench: Bench, *words: str) -> subprocess.CompletedProcess[str]:
     models = (model(bench, "weak"), model(bench, "strong"))
     return subprocess.run(
         [weigh, "duel", *models, "-t", bench.write(), "--store", str(bench.store.path), *words],
-        capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=300, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 
 

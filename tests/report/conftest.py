@@ -89,7 +89,7 @@ def opener(browser: Any) -> Iterator[Callable[..., Opened]]:
     def open_page(folder: Path, **options: Any) -> Opened:
         context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
         context.set_offline(True)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         opened = Opened(context.new_page(), folder)
         opened.page.goto((folder / "index.html").as_uri())

@@ -246,7 +246,7 @@ def test_findings_are_told_without_the_secret() -> None:
 def test_hostile_texts_cost_a_linear_time(text: str) -> None:
     begin = time.process_time()
     Redactor(ALICE).text(text)
-    assert time.process_time() - begin < 1.5
+    assert time.process_time() - begin < 10, "it takes 0.1 s; a quadratic one takes minutes"
 
 
 def test_commands_are_stored_without_secrets() -> None:
