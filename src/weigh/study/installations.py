@@ -24,6 +24,7 @@ from weigh.execute.sandboxes.process import run_process
 from weigh.execute.venvs import base_python
 from weigh.records.digest import digest
 from weigh.records.errors import CapabilityError, Failure
+from weigh.study.base import Base, base_file
 from weigh.study.cache import locked, studies_dir
 from weigh.study.holds import users_of
 from weigh.study.local_packages import LocalPackage, copy_package, is_local
@@ -45,6 +46,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         subdirectory: The package's folder within the source.
         install: With what.
         local: The folders and files among `install.packages`, identified.
+        base: What the venv `install.base` has.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     install: Install = Install()
     subdirectory: str = ""
     local: tuple[LocalPackage, ...] = ()
+    base: Base | None = None
 
     @property
     def python(self) -> str:
@@ -68,16 +71,20 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         """Digest of what is installed, without where: part of what a trial is given."""
         version = sys.version_info[:2] if self.install.python is None else self.install.python
         local = [[package.text, package.digest] for package in self.local]
-        given = [self.revision.digest, self.subdirectory, msgspec.to_builtins(self.install), version]
+        install = msgspec.structs.replace(self.install, base=None)
+        given = [self.revision.digest, self.subdirectory, msgspec.to_builtins(install), version]
+        if self.base is not None:
+            return digest([*given, local, self.base.digest])
         return digest([*given, local] if local else given)
 
     @property
     def path(self) -> Path:
         """Where the installation is or would be. What a study calls the revision is no part of it: under another name
         it is the same installation, and an agent reads nothing from the folder's name."""
+        made = [self.key, self.python, *([self.base.places] if self.base else [])]
         release = self.revision.release
         shown = re.sub(r"[^A-Za-z0-9_.-]", "-", release.version if release else self.revision.short)[:40]
-        return studies_dir("installations", f"{self.name}-{shown}-{digest([self.key, self.python], size=5)}")
+        return studies_dir("installations", f"{self.name}-{shown}-{digest(made, size=5)}")
 
 
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,16 +242,29 @@ async def _install(building: _Building) -> tuple[str, ...]:
         pip = [inside, "-m", "pip", "--disable-pip-version-check", "--no-input"]
         put, listing = [*pip, "install", "--quiet"], [*pip, "list", "--format=freeze"]
     more += [await copy_package(one, path / "local" / str(number)) for number, one in enumerate(recipe.local)]
-    await building.run([*put, await _requirement(recipe), *more])
+    wanted = await _requirement(recipe)
+    if recipe.base is not None:
+        file = base_file(recipe.base, path)
+        wanted = await _install_alone(building, put, wanted)
+        file.write_text("".join(f"{place}\n" for place in recipe.base.places))
+    await building.run([*put, wanted, *more])
     for copies in ("source", "local"):
         await asyncio.to_thread(shutil.rmtree, path / copies, ignore_errors=True)
     listed = await building.run(listing)
     return tuple(line for line in listed.split() if "==" in line or "@" in line)
 
 
+async def _install_alone(building: _Building, put: Sequence[str], wanted: str) -> str:
+    """Install the library itself, before its Python sees the base, which may have another revision of it; what pip is
+    given from then on."""
+    said = await building.run([*put, "--no-deps", "--report", "-", wanted])
+    (installed,) = msgspec.json.decode(said[said.index("{") :])["install"]
+    return f"{installed['metadata']['name']}{_extras(building.recipe)}"
+
+
 async def _requirement(recipe: Recipe) -> str:
     """What pip is given for the revision itself. A source is built from a copy, since builds write into it."""
-    extras = f"[{','.join(recipe.install.extras)}]" if recipe.install.extras else ""
+    extras = _extras(recipe)
     release = recipe.revision.release
     if release is not None:
         return f"{release.name}{extras}=={release.version}"
@@ -259,6 +279,10 @@ async def _requirement(recipe: Recipe) -> str:
             "`subdirectory` says where the package is"
         )
     return f"{package}{extras}"
+
+
+def _extras(recipe: Recipe) -> str:
+    return f"[{','.join(recipe.install.extras)}]" if recipe.install.extras else ""
 
 
 def _first_error(said: str) -> str:

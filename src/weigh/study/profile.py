@@ -26,6 +26,7 @@ from weigh.define.suite import Suite
 from weigh.records.digest import digest
 from weigh.records.errors import CapabilityError, DefinitionError, placed, suggest
 from weigh.records.workspace import Workspace
+from weigh.study.base import Base, find_base
 from weigh.study.installations import READY, Installation, Recipe, has_module
 from weigh.study.load import load_object
 from weigh.study.local_packages import LocalPackage, is_local, local_packages
@@ -53,6 +54,7 @@ class Profile:
 
     spec: ClassVar[ProfileSpec]
     _local: tuple[LocalPackage, ...] | None = None
+    _base: Base | None = None
 
     def __init__(self, file: Path, spec: ProfileSpec | None = None) -> None:
         self.file = file
@@ -129,23 +131,28 @@ class Profile:
         return await tier_content(name, self.tiers()[name], self.declared.skill, revision, self.base)
 
     async def identify(self) -> None:
-        """See what is in the folders and files among `install.packages`; recipes then hold it.
+        """See what is in the folders and files among `install.packages`, and in `install.base`; recipes then hold it.
 
         Raises:
             DefinitionError: One is not there.
         """
-        self._local = await local_packages(self.declared.install.packages, self.base, f"{self.file}: install.packages")
+        install, where = self.declared.install, f"{self.file}: install"
+        self._local = await local_packages(install.packages, self.base, f"{where}.packages")
+        if install.base is not None:
+            self._base = await find_base(install.base, self.base, f"{where}.base")
 
     def recipe(self, revision: Revision) -> Recipe:
         """How a revision is installed; `identify` goes before it."""
-        if self._local is None and any(is_local(text) for text in self.declared.install.packages):
+        install = self.declared.install
+        if self._local is None and (install.base is not None or any(map(is_local, install.packages))):
             raise RuntimeError(f"profile {self.name} was not identified: await profile.identify() first")
         return Recipe(
             name=self.name,
             revision=revision,
-            install=self.declared.install,
+            install=install,
             subdirectory=self.declared.subdirectory or "",
             local=self._local or (),
+            base=self._base,
         )
 
     async def workspace(
@@ -176,7 +183,7 @@ class Profile:
             digest=digest(identity),
             folder=str(source_of(revision)) if content.clone else None,
             files=content.files,
-            readonly=(where,),
+            readonly=(where, *(recipe.base.places if recipe.base else ())),
             env={"VIRTUAL_ENV": where, **env},
             path=(f"{where}/bin",),
             skills=skills,

@@ -26,6 +26,8 @@ class Install(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         extras: Optional parts of the package: `[cli]`.
         packages: Requirements that are installed with it: `torch==2.6`, a folder (`./server`), a file. Pin them: what
             is not pinned is what the index has on the day of the first build. A folder or file is its content.
+        base: A venv (its folder) whose packages are seen and not installed again, the library's own excepted: for what
+            is large and the same for all revisions. Needs `pip`.
         python: The interpreter, a version (`3.11`) or a path; None is the one weigh runs on.
         tool: What builds it.
         env: Variables set while it is built.
@@ -33,6 +35,7 @@ class Install(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     extras: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+    base: str | None = None
     python: str | None = None
     tool: Literal["pip", "uv"] = "pip"
     env: dict[str, str] = {}
@@ -218,6 +221,10 @@ def _task(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check(spec: ProfileSpec, where: str) -> None:
+    if spec.install.base is not None and spec.install.tool != "pip":
+        raise DefinitionError(
+            f"{where}: install.base needs `tool: pip`; {spec.install.tool} sees no packages elsewhere"
+        )
     for name in (spec.name, *(t.name for t in spec.tasks)):
         if not name or any(c in name for c in ":,=*?[]/ \t\n") or name.endswith(".py"):
             raise DefinitionError(f"{where}: {name!r} cannot be a name: no spaces and none of : , = * ? [ ] /")
