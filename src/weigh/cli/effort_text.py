@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from weigh.cli.table import Column, Format, render
-from weigh.cli.terminal import count, dollars, seconds
+from weigh.cli.table import Column, Format, render, width
+from weigh.cli.terminal import count, dollars, seconds, terminal_width
 from weigh.pipeline.compare_rows import quartiles
 from weigh.pipeline.effort import Adoption, Effort, Efforts, flat_adoption, flat_effort
 
@@ -66,8 +66,28 @@ def _block(task: str, efforts: Sequence[Effort], format: Format) -> str:
             row[str(index)] = None if shown is None else shown + mean
         if any(row[str(i)] is not None for i in range(len(efforts))):
             rows.append(row)
-    columns = [Column("measure", task), *(Column(str(i), e.arm) for i, e in enumerate(efforts))]
-    return render(columns, rows, format)
+    first = Column("measure", task)
+    arms = [Column(str(i), e.arm) for i, e in enumerate(efforts)]
+    if format != "table":
+        return render([first, *arms], rows, format)
+    return "\n\n".join(render([first, *some], rows, format) for some in _beside(first, arms, rows))
+
+
+def _beside(first: Column, arms: Sequence[Column], rows: Sequence[dict[str, Any]]) -> list[list[Column]]:
+    """The arms that have room beside each other; of many there are several tables below each other."""
+
+    def size(column: Column) -> int:
+        return 2 + max([width(column.title), *(width(row[column.key] or "") for row in rows)])
+
+    parts: list[list[Column]] = []
+    left = 0
+    for arm in arms:
+        if not parts or size(arm) > left:
+            parts.append([])
+            left = min(WIDTH, terminal_width() or WIDTH) + 2 - size(first)
+        parts[-1].append(arm)
+        left -= size(arm)
+    return parts
 
 
 def adoption_text(made: Sequence[Efforts], format: Format, *, every: bool = True) -> str:

@@ -7,17 +7,17 @@ one is missing the row says which, and has none.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from weigh.analyze.estimate import Estimate, Mde, estimate, estimate_epochs, mde, mde_unpaired_assumption
+from weigh.analyze.estimate import Estimate, Mde, estimate, estimate_epochs, mde_unpaired_assumption
 from weigh.analyze.suite import Branch, Leaf, score_suite
-from weigh.analyze.verdict import can_reach
 from weigh.pipeline.latest import current
 from weigh.pipeline.questions import NONE, Errors, Questions, questions
+from weigh.pipeline.result_mde import measured_mde, measured_suite_mde
 from weigh.records.errors import DefinitionError
 from weigh.records.run import MetricInfo, Run, SuiteNode, TaskInfo
 from weigh.records.trial import FAILURES, join_spec
@@ -40,7 +40,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
             assumes.
         epochs: Epochs a question has (the most common number).
         trials: How many trials there are.
-        failed: Failed trials by kind; they are in no mean unless `errors` says so.
+        failed: Failed trials by kind; they are in no mean unless `errors` says so. A suite's are those of its tasks.
         outcomes: Trials that ended without an answer, by status; they count as no match.
         usage: Tokens and dollars of all trials of this arm on this task.
         seconds: How long at least one of them was in flight: what one waited, whatever the concurrency, without the
@@ -156,9 +156,14 @@ def summarize_run(
                     first[arm.id, spec] = found
     rows = [_with_mde(row, paired, level) for row in rows]
     for suite in run.suites:
-        for arm in run.arms:
-            own = [first.get((arm.id, spec), NONE) for spec in suite_members(suite)]
-            rows.append(_suite_row(run.id, arm.id, suite, by_arm.get((arm.id, ""), {}), own, level))
+        own = {arm.id: {s: first.get((arm.id, s), NONE) for s in suite_members(suite)} for arm in run.arms}
+        made = [_suite_row(run.id, arm, suite, by_arm.get((arm, ""), {}), asked, level) for arm, asked in own.items()]
+        if len(made) == 2 and all(row.estimate is not None for row in made):
+            asked, others = own.values()
+            both = {spec: (asked[spec], others[spec]) for spec in asked}
+            found_mde = measured_suite_mde(suite_tree(suite), both, _alpha(level))
+            made = [msgspec.structs.replace(row, mde80=found_mde or row.mde80) for row in made]
+        rows += made
     return Summary(run=run, rows=tuple(rows), errors=errors, level=level)
 
 
@@ -211,17 +216,8 @@ def _with_mde(row: Row, paired: Mapping[tuple[str, str], Sequence[Questions]], l
     arms = paired[row.task, row.metric]
     if len(arms) != 2 or row.estimate is None:
         return row
-    _, first, second = np.intersect1d(arms[0].keys.astype(str), arms[1].keys.astype(str), return_indices=True)
-    if first.size < 2:
-        return row
-    difference = arms[1].values[second] - arms[0].values[first]
-    spread = float(difference.std(ddof=1) / np.sqrt(difference.size))
-    reaches = can_reach(int(np.count_nonzero(difference)), _alpha(level))
-    measured = Mde(
-        value=mde(spread, _alpha(level)) if reaches else None,
-        assumption=f"measured on {difference.size} paired questions of the two arms",
-    )
-    return msgspec.structs.replace(row, mde80=measured)
+    found = measured_mde((arms[0], arms[1]), _alpha(level))
+    return row if found is None else msgspec.structs.replace(row, mde80=found)
 
 
 def suite_tree(suite: SuiteNode) -> Branch:
@@ -247,7 +243,7 @@ def pooled_estimate(
 
 
 def _suite_row(
-    run: str, arm: str, suite: SuiteNode, rows: Mapping[str, Row], asked: Sequence[Questions], level: float
+    run: str, arm: str, suite: SuiteNode, rows: Mapping[str, Row], asked: Mapping[str, Questions], level: float
 ) -> Row:
     members = suite_members(suite)
     lacking = [spec for spec in members if spec not in rows or rows[spec].estimate is None]
@@ -264,15 +260,27 @@ def _suite_row(
     bounds = {rows[spec].bounds for spec in members}
     if number.se is None and suite.aggregation == "pooled" and len(bounds) == 1:
         # Tasks of one question each, as in a study: none has a standard error, and together they are questions as any.
-        number = pooled_estimate([e for q in asked for e in q.epoch_lists()], next(iter(bounds)), level) or number
+        number = (
+            pooled_estimate([e for q in asked.values() for e in q.epoch_lists()], next(iter(bounds)), level) or number
+        )
     return msgspec.structs.replace(
         blank,
         estimate=_within(number, bounds.pop() if len(bounds) == 1 else None),
         mde80=mde_unpaired_assumption(number, alpha=_alpha(level)),
+        epochs=int(np.bincount(np.concatenate([q.epochs for q in asked.values()])).argmax()),
         trials=sum(rows[s].trials for s in members),
+        failed=_added(rows[s].failed for s in members),
+        outcomes=_added(rows[s].outcomes for s in members),
         metric=suite.aggregation,
         lower_is_better=directions.pop(),
     )
+
+
+def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(total)
 
 
 def _within(number: Estimate, bounds: tuple[float, float] | None) -> Estimate:

@@ -8,7 +8,7 @@ from typing import Any
 
 from weigh.cli.effort_text import adoption_text, effort_text
 from weigh.cli.flags import add_format, add_store
-from weigh.cli.summary import show_summary
+from weigh.cli.summary import is_crowd, show_summary
 from weigh.cli.table import Column, Format, render
 from weigh.cli.terminal import count, seconds
 from weigh.pipeline.effort import efforts
@@ -84,9 +84,10 @@ def run(args: argparse.Namespace) -> int:
         [summarize(store, r, errors=args.errors, level=args.level) for r in runs],
         args.format,
         every_metric=args.metrics,
+        whole=bool(args.task),
     )
     acting = [r for r in runs if r.acts]
-    if acting and args.format in ("table", "md"):
+    if acting and not is_crowd(runs) and args.format in ("table", "md"):
         made = [efforts(store, r, errors=args.errors, level=args.level) for r in acting]
         print(f"\n{effort_text(made, args.format)}\n\n{adoption_text(made, args.format, every=False)}")
     return 0
