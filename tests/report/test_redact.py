@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from weigh.cli.redaction import add_redaction, is_redacting, redactor_of, scan, show_findings
+from weigh.cli.redaction import add_redaction, is_redacting, redactor_of, scan, show_findings, show_names
 from weigh.pipeline.provenance import redact_command
 from weigh.records.errors import DefinitionError
+from weigh.report.own_names import count_names
 from weigh.report.redact import Machine, Redactor, Settings, describe, load_settings
 
 ALICE = Machine(homes=("/home/alicew",), users=("alicew",), hosts=("gpu-node-7", "gpu-node-7.example.org"))
@@ -282,3 +283,26 @@ def test_what_is_published_as_it_is_is_scanned_first() -> None:
     assert not scan(b"{}", chunks[:1])
     (only,) = scan(json.dumps({"command": f"weigh run {secret}"}).encode(), [])
     assert only.where == "the page"
+
+
+def test_names_are_counted_where_redaction_would_replace_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = {
+        "cwd": "/home/alicew/work", "far": "/home/alicewonder", "said": 'alicew on gpu-node-7: "/home/alicew"',
+        "more": ["gpu-node-7.example.org", "gpu-node-77", "nothing"],
+    }  # fmt: skip
+    text = json.dumps(value)
+    found = count_names(ALICE, [text, "", text])
+    assert found == {"your home folder": 4, "a host name": 4, "your user name": 2}
+    redactor = Redactor(ALICE)
+    redactor.value(value)
+    assert {f.placeholder: 2 * f.count for f in redactor.findings} == {"~": 4, "<host>": 4, "<user>": 2}
+    root = Machine(homes=("/",), users=("root",), hosts=("localhost",))
+    assert count_names(root, ["root@localhost:/"]) == {}, "names that say nothing about anybody"
+    monkeypatch.setenv("HOME", "/home/alicew")
+    show_names([json.dumps({"a": "/home/alicew/x", "b": "on node-of-a-run"}).encode(), b"{}"], ["node-of-a-run"])
+    said = capsys.readouterr().err
+    assert said == "published as it is: your home folder 1 time, a host name 1 time (--redact replaces them)\n"
+    show_names([b"{}"], [])
+    assert capsys.readouterr().err == ""

@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 
 from weigh.cli.terminal import say
+from weigh.cli.words import many
+from weigh.report.own_names import count_names
 from weigh.report.redact import Finding, Machine, Redactor, describe, load_settings, this_machine
 
 SHOWN = 20
@@ -51,7 +53,7 @@ def redactor_of(args: argparse.Namespace, hosts: Iterable[str] = ()) -> Redactor
 
 
 def scan(index: bytes, chunks: Iterable[bytes]) -> tuple[Finding, ...]:
-    """The secrets in what is about to be published as it is; names and paths are left to `--redact`.
+    """The secrets in what is about to be published as it is; names and paths are counted by `show_names`.
 
     Args:
         index: The page's data, as JSON.
@@ -65,6 +67,14 @@ def scan(index: bytes, chunks: Iterable[bytes]) -> tuple[Finding, ...]:
     if not redactor.findings and redactor.suspects(index.decode()):
         redactor.value(msgspec.json.decode(index), "the page")
     return redactor.findings
+
+
+def show_names(data: Iterable[bytes], hosts: Iterable[str]) -> None:
+    """Say on stderr, in one line, how often names of the user's own stand in what is published as it is."""
+    found = count_names(this_machine(hosts), (part.decode() for part in data))
+    if found:
+        shown = ", ".join(f"{what} {many(times, 'time')}" for what, times in found.items())
+        say(f"published as it is: {shown} (--redact replaces them)")
 
 
 def place_of(record: Mapping[str, Any]) -> str:

@@ -81,12 +81,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     excerpt: str
 
 
-class _Rule(msgspec.Struct, frozen=True):
-    """`anchors`: in lower case, texts with one of which every match begins; none where that is not known."""
+class Rule(msgspec.Struct, frozen=True):
+    """What is replaced.
+
+    Attributes:
+        anchors: In lower case, texts with one of which every match begins; none where that is not known.
+        literal: The text itself, where it is known to the letter.
+    """
 
     kind: str
     pattern: re.Pattern[str]
     anchors: tuple[str, ...]
+    literal: str = ""
 
 
 def this_machine(hosts: Iterable[str] = ()) -> Machine:
@@ -132,7 +138,7 @@ class Redactor:
 
     def __init__(self, machine: Machine | None = None, settings: Settings | None = None) -> None:
         settings = settings or Settings()
-        rules = [*_literal_rules(machine or Machine(), settings), *_shape_rules(), *_own_rules(settings)]
+        rules = [*literal_rules(machine or Machine(), settings), *_shape_rules(), *_own_rules(settings)]
         kinds = {r.kind for r in rules} | {FIELD, *_FIXED}
         for kind in settings.keep:
             if kind not in kinds:
@@ -166,7 +172,7 @@ class Redactor:
         """Whether a text, also one of JSON as it stands, may hold something; quick, to leave most of a store unread."""
         return bool(self._matching(text))
 
-    def _matching(self, text: str) -> list[_Rule]:
+    def _matching(self, text: str) -> list[Rule]:
         """The rules that match somewhere, and those of which nobody knows where to look: most texts hold nothing."""
         found = {number for number, rule in enumerate(self._rules) if not rule.anchors}
         for place, numbers in self._anchors.places(text):
@@ -175,7 +181,7 @@ class Redactor:
                     found.add(number)
         return [self._rules[number] for number in sorted(found)]
 
-    def _value(self, value: Any, where: str, rules: list[_Rule], name: str) -> Any:
+    def _value(self, value: Any, where: str, rules: list[Rule], name: str) -> Any:
         if isinstance(value, str):
             if self._fields and _is_secret_field(name, value):
                 return self._replace(FIELD, value, where)
@@ -193,7 +199,7 @@ class Redactor:
             return items if isinstance(value, list) else tuple(items)
         return value
 
-    def _text(self, text: str, where: str, rules: list[_Rule]) -> str:
+    def _text(self, text: str, where: str, rules: list[Rule]) -> str:
         if not rules or len(text) < 3:
             return text
         lower = text.lower() if len(rules) > 1 else None
@@ -282,33 +288,33 @@ def _masked(secret: str) -> str:
     return f"{shown}... ({len(secret)} characters)"
 
 
-def _shape_rules() -> list[_Rule]:
-    return [_Rule(s.kind, re.compile(s.pattern), s.anchors) for s in SHAPES]
+def _shape_rules() -> list[Rule]:
+    return [Rule(s.kind, re.compile(s.pattern), s.anchors) for s in SHAPES]
 
 
-def _own_rules(settings: Settings) -> list[_Rule]:
+def _own_rules(settings: Settings) -> list[Rule]:
     rules = []
     for kind, pattern in settings.patterns.items():
         try:
-            rules.append(_Rule(kind, re.compile(pattern), ()))
+            rules.append(Rule(kind, re.compile(pattern), ()))
         except re.error as error:
             raise DefinitionError(f"redact: pattern {kind!r} is no regular expression: {error}") from None
     return rules
 
 
-def _literal_rules(machine: Machine, settings: Settings) -> list[_Rule]:
+def literal_rules(machine: Machine, settings: Settings | None = None) -> list[Rule]:
     """What is known to the letter, the longest first: a value may hold another."""
     rules = []
-    for kind, texts in ((VARIABLE, machine.values.values()), (WORD, settings.words)):
+    for kind, texts in ((VARIABLE, machine.values.values()), (WORD, settings.words if settings else ())):
         known = sorted({t for t in texts if t}, key=lambda t: (-len(t), t))
-        rules += [_Rule(kind, re.compile(re.escape(text)), _beginning(text)) for text in known]
+        rules += [Rule(kind, re.compile(re.escape(text)), _beginning(text), text) for text in known]
     for home in sorted({h.rstrip("/\\") for h in machine.homes}, key=len, reverse=True):
         if len(home) > 1:
             pattern = re.compile(r"(?<![\w.~])" + re.escape(home) + r"(?![\w-])")
-            rules.append(_Rule(HOME, pattern, _beginning(home)))
+            rules.append(Rule(HOME, pattern, _beginning(home), home))
     for kind, names in ((HOST, machine.hosts), (USER, machine.users)):
         telling = sorted({n for n in names if len(n) >= 3 and n.lower() not in _COMMON}, key=lambda n: (-len(n), n))
-        rules += [_Rule(kind, re.compile(_name_pattern(name)), _beginning(name)) for name in telling]
+        rules += [Rule(kind, re.compile(_name_pattern(name)), _beginning(name), name) for name in telling]
     return rules
 
 

@@ -9,7 +9,7 @@ from typing import get_args
 import msgspec
 
 from weigh.cli.flags import add_store
-from weigh.cli.redaction import add_redaction, is_redacting, place_of, redactor_of, scan, show_findings
+from weigh.cli.redaction import add_redaction, is_redacting, place_of, redactor_of, scan, show_findings, show_names
 from weigh.cli.terminal import say
 from weigh.cli.words import many
 from weigh.pipeline.payload import build_payload
@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
         show_findings(redactor.findings, replaced=True)
     else:
         show_findings(scan(index, chunks), replaced=False)
+        show_names([index, *chunks], made.hosts)
     written = write_site(Path(args.output), title, index, chunks, single_file=args.single_file)
     page, *traces = (path.stat().st_size / 1e6 for path in written)
     size = f"{page:.1f} MB" + (f" and {sum(traces):.1f} MB of traces beside it" if traces else "")
