@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -289,6 +290,19 @@ async def test_the_socket_serves_the_same_through_the_relay(gateway: Gateway, tm
     )  # fmt: skip
     out, _ = await process.communicate()
     assert (out.decode().strip(), process.returncode) == ("through", 7)
+
+
+async def test_a_long_path_of_temporary_files_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    async with Gateway() as gateway:
+        gateway.open(echo())
+        connector = aiohttp.UnixConnector(gateway.socket)
+        async with aiohttp.ClientSession(connector=connector) as client, client.get("http://weigh/v1/models") as answer:
+            assert answer.status == 401
+        folder = Path(gateway.socket).parent
+    assert not folder.exists()
 
 
 async def test_nothing_is_left_when_it_closes() -> None:

@@ -13,6 +13,7 @@ for whoever serves one model to one program, the token alone says whose the call
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import tempfile
@@ -104,7 +105,7 @@ class Gateway:
         # Cancelled with its client: a program that was killed must not keep a model busy.
         self._runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        self._folder = tempfile.mkdtemp(prefix="weigh-gateway-")  # mode 0700: no other user reaches the socket
+        self._folder = _socket_folder()
         home().note_folder(Path(self._folder))
         try:
             site = web.TCPSite(self._runner, "127.0.0.1", self.port)
@@ -278,6 +279,15 @@ def _require(session: Session, request: Request) -> None:
         if capability not in session.provider.capabilities:
             offered = ", ".join(sorted(session.provider.capabilities))
             raise bad_request(f"{session.model} cannot do {capability} (it does {offered})")
+
+
+def _socket_folder() -> str:
+    """A new folder of mode 0700, so that no other user reaches the socket in it.
+
+    A socket's path may have some hundred bytes (107 on Linux, 103 on macOS); a longer TMPDIR gives way to /tmp.
+    """
+    short = len(os.fsencode(tempfile.gettempdir())) <= 70
+    return tempfile.mkdtemp(prefix="weigh-gateway-", dir=None if short else "/tmp")
 
 
 async def _nowhere(http: web.Request) -> web.StreamResponse:
