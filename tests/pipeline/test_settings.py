@@ -152,7 +152,7 @@ def test_settings_share_the_model_and_differ_in_harness(bench: Bench) -> None:
 
 def test_two_settings_that_give_the_model_the_same_are_refused(bench: Bench) -> None:
     same = Harness(name="a"), Harness(name="b", limits=Limits())
-    with pytest.raises(DefinitionError, match="the same thing"):
+    with pytest.raises(DefinitionError, match=r"^harness 'a' and 'b' are the same thing in echo/a and echo/b: nothing"):
         bench.run(bench.write(), settings=tuple(Setting(harness=h, name=h.name) for h in same))
 
 

@@ -145,6 +145,20 @@ async def test_every_wrong_name_is_told_before_anything_is_built(study: Path, li
         ({"profile.yaml": "profle.yaml"}, "profile: "),
         ({"profile.yaml": "sqlite-utls"}, "profile: there is no profile 'sqlite-utls'; did you mean 'sqlite-utils'?"),
         ({"sandbox: bubblewrap": "sandbox: bubblewarp"}, "harness: sandbox: expected bubblewrap, local, container"),
+        (
+            {"[coder]": "[coder, {agent: coder, name: again}]"},
+            "agents: agent 'coder' and 'again' are the same thing in small/coder/v1.0.0/bare and small/again/v1.0.0/bare"
+            ": nothing that the model is given differs; leave one out",
+        ),
+        (
+            {"[bare, skill]": "[bare, empty]"},
+            "tiers: tier 'bare' and 'empty' are the same thing in small/coder/v1.0.0/bare and small/coder/v1.0.0/empty"
+            ": nothing that the model is given differs; leave one out, there at least (`revisions:` of the tier)",
+        ),
+        (
+            {"models:": 'models:\n  - {model: "scripted/answers.py:answer", name: other}'},
+            "models: models 'scripted/",
+        ),
         ({"epochs: 2": "network: closed"}, "network: expected gateway or open, got 'closed'"),
     ],
 )
@@ -154,10 +168,14 @@ async def test_what_a_study_file_says_wrongly_is_told_with_file_and_key(
     make_study(study.parent, library)
     text = study.read_text()
     for old, new in changes.items():
-        old = old.replace("answers.py", str(study.parent / "answers.py")) if old.startswith('"') else old
+        answers = str(study.parent / "answers.py")
+        old = old.replace("answers.py", answers) if old.startswith('"') else old
+        new = new.replace("answers.py", answers)
         assert old in text
         text = text.replace(old, new)
     study.write_text(text)
+    own = study.parent / "profile.yaml"
+    own.write_text(own.read_text().replace("tiers:\n", "tiers:\n  empty: {description: no help at all}\n"))
     with pytest.raises(WeighError) as caught:
         await open_session(await plan_study(read_study(study)))
     assert str(caught.value).startswith(f"{study}: {said}")

@@ -119,10 +119,7 @@ async def plan_arms(
             )
     if problems:
         raise CapabilityError("\n".join(dict.fromkeys(problems)))
-    try:
-        _refuse_twins(plans)
-    except DefinitionError as error:
-        raise (placed(error, where) if where else error) from None
+    _refuse_twins(plans, where)
     return plans
 
 
@@ -170,12 +167,28 @@ def _short_names(specs: Sequence[ModelSpec]) -> list[str]:
     return names
 
 
-def _refuse_twins(plans: Sequence[ArmPlan]) -> None:
-    seen: dict[str, str] = {}
+def _refuse_twins(plans: Sequence[ArmPlan], where: str) -> None:
+    """Refuse two arms that give a model the same.
+
+    Args:
+        where: Where the models were written; what else a study crosses stands beside them.
+    """
+    seen: dict[str, ArmPlan] = {}
     for plan in plans:
-        if plan.arm.digest in seen:
-            raise DefinitionError(
-                f"models '{seen[plan.arm.digest]}' and '{plan.spec.text}' are the same thing; give it once "
+        other = seen.setdefault(plan.arm.digest, plan)
+        if other is plan:
+            continue
+        ours, theirs = other.arm.axes, plan.arm.axes
+        axes = [axis for axis in plan.acting.setting.axes or ("harness",) if ours.get(axis) != theirs[axis]]
+        if other.spec.text != plan.spec.text or not axes:
+            error = DefinitionError(
+                f"models '{other.spec.text}' and '{plan.spec.text}' are the same thing; give it once "
                 "(use --epochs to ask the same questions again)"
             )
-        seen[plan.arm.digest] = plan.spec.text
+            raise placed(error, where) if where else error
+        twins = " and ".join(f"{axis} {str(ours.get(axis))!r} and {str(theirs[axis])!r}" for axis in axes)
+        error = DefinitionError(
+            f"{twins} are the same thing in {other.arm.id} and {plan.arm.id}: nothing that the model is given differs; "
+            "leave one out" + (", there at least (`revisions:` of the tier)" if axes == ["tier"] else "")
+        )
+        raise placed(error, f"{where.removesuffix('models')}{axes[0]}s") if where else error
