@@ -153,7 +153,8 @@ async def test_every_wrong_name_is_told_before_anything_is_built(study: Path, li
         (
             {"[bare, skill]": "[bare, empty]"},
             "tiers: tier 'bare' and 'empty' are the same thing in small/coder/v1.0.0/bare and "
-            "small/coder/v1.0.0/empty: nothing that the model is given differs; leave one out, there at least (`revisions:` of the tier)",
+            "small/coder/v1.0.0/empty: nothing that the model is given differs; leave one out, "
+            "there at least (`revisions:` of the tier)",
         ),
         (
             {"models:": 'models:\n  - {model: "scripted/answers.py:answer", name: other}'},
