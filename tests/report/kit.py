@@ -101,6 +101,7 @@ def _trial(
         question=question, gold_answer=f"answer {number}", id=name, metadata={"kind": "odd" if number % 2 else "even"},
         inputs={"files": {"cat.png": {"base64": PIXEL}, "notes.txt": "read me"}} if task.name == "caption" else {},
     )  # fmt: skip
+    told = large and "skill" in arm.id
     command = f"mylib run {number}" if used_cli else f"python -c 'print({number})'"
     answer = f"answer {number}" if right else f"something else {number}"
     answer += f" {HOSTILE}" if hostile else ""
@@ -109,7 +110,8 @@ def _trial(
     )
     steps = (
         Step(source="system", message="You have tools."),
-        Step(source="user", message=question),
+        # Of the large model the Skill stands in the agent's first message, and in no request.
+        Step(source="user", message=f"<skill>Run `mylib run N`.</skill> {question}" if told else question),
         Step(source="model", reasoning="I had better look first.", seconds=0.5, at=0.1,
              tool_calls=(ToolCall(id="c1", name="bash", arguments={"command": command}),),
              observations=(Observation(call_id="c1", tool="bash", content=HOSTILE if hostile else f"out {number}",

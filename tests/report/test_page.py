@@ -319,10 +319,29 @@ def test_two_answers_are_marked_where_they_differ(opened: Opened) -> None:
 
 def test_prompts_are_held_against_each_other(opened: Opened) -> None:
     page = opened.go(view="questions", a=0, b=3, show="won", task=1)
-    page.wait_for_selector("details.asked:has-text('the same for both')")
+    page.wait_for_selector("details.asked:has-text('differences marked; what else was given differs too')")
+    # The Skill is in no request: the agent put it into its first message.
+    assert page.inner_text("details.asked ins").strip() == "<skill>Run `mylib run N`.</skill>"
     assert page.inner_text(".facts a") == "match: wrong"
     assert "wrong → right" in page.inner_text("#questions")
     assert "mean of A 0 %, of B 100 %" in page.inner_text("#count")
+
+
+def test_prompts_are_the_same_only_where_all_that_was_given_is(opened: Opened) -> None:
+    page = opened.go(view="questions", a=0, b=2, show="all", task=1)
+    page.wait_for_selector("details.asked summary:has-text('(the same for both)')")
+    page = opened.go(view="questions", a=0, b=1, show="all", task=1)
+    page.wait_for_selector("details.asked[open] > summary:has-text('what else was given differs')")
+    assert "Skill mylib (offered)" in page.inner_text("details.asked .given summary")
+    page = opened.go(view="tasks", task=1)
+    page.wait_for_selector(".told")
+    told = page.eval_on_selector_all(".told h3", "all => all.map(e => e.textContent)")
+    assert told == [
+        "The prompt as rendered: small/bare, large/bare",
+        "The prompt as rendered: small/skill (as the first; what else was given differs)",
+        "The prompt as rendered: large/skill (held against the first)",
+    ]
+    assert page.inner_text(".told pre.prompt ins").strip() == "<skill>Run `mylib run N`.</skill>"
 
 
 def test_a_link_to_a_step_can_be_copied(opener: Callable[..., Opened], site: Path) -> None:

@@ -2,6 +2,7 @@
 
 import { swatch } from "./controls.js";
 import { marked } from "./differ.js";
+import { givenKey, givenRow } from "./given.js";
 import { empty, h, plural, replace, table } from "./dom.js";
 import { isFailed, judged, payload, primary, record, status, text, valueOf } from "./payload.js";
 import { fresh } from "./state.js";
@@ -24,8 +25,8 @@ export function question(detail, line, a, b, test) {
     const full = shown.map((t, i) => (t === undefined ? null : (records[i] && records[i].trajectory && records[i].trajectory.output.text) || text(data.trials.output[t]) || ""));
     const prompts = records.map((r) => (r ? promptOf(r) : null));
     const sides = both(full), asked = both(prompts);
-    const alike = !single && prompts[0] !== null && prompts[0] === prompts[1];
-    const part = (i) => ({ shown: sides[i], prompt: prompts[i] === null ? null : asked[i], alike, whole: records[i], single, trial: shown[i], look: (t) => { looked["ab"[i]] = t; load(); } });
+    const told = single ? null : toldOf(records, prompts);
+    const part = (i) => ({ shown: sides[i], prompt: prompts[i] === null ? null : asked[i], told, whole: records[i], other: records[1 - i], single, trial: shown[i], look: (t) => { looked["ab"[i]] = t; load(); } });
     replace(columns, answer(a, "A", line.a, part(0)), single ? null : answer(b, "B", line.b, part(1)));
   };
   let asked = 0;
@@ -67,6 +68,17 @@ function both([one, other]) {
   return one && other ? marked(one, other) : [[one], [other]];
 }
 
+// How what two trials were told compares: "the same" only of all that the model was given.
+function toldOf(records, prompts) {
+  if (prompts.some((p) => p === null)) return { words: "prompt as rendered", open: false };
+  const given = records.map(givenKey);
+  const besides = given[0].key !== given[1].key;
+  if (prompts[0] !== prompts[1]) return { words: `prompt as rendered (differences marked${besides ? "; what else was given differs too" : ""})`, open: true };
+  if (besides) return { words: "prompt as rendered (the same for both, but what else was given differs: see below it)", open: true };
+  if (given.every((one) => one.known)) return { words: "prompt as rendered (the same for both)", open: false };
+  return { words: "prompt as rendered (the same for both, as far as it was recorded: the agent's own system prompt was not)", open: false };
+}
+
 // How a trial went: "match: right", "timeout".
 function verdict(trial, metric) {
   const value = valueOf(trial, "exclude");
@@ -74,7 +86,7 @@ function verdict(trial, metric) {
   return `${metric ? metric.name : "score"}: ${judged(value, metric)}${status(trial) === "ok" ? "" : ` (${status(trial)})`}`;
 }
 
-function answer(side, letter, trials, { shown, prompt, alike, whole, single, trial, look }) {
+function answer(side, letter, trials, { shown, prompt, told, whole, other, single, trial, look }) {
   const data = payload();
   const title = single ? side.label : `${letter}  ${side.label}`;
   if (!trials.length) return h("div", {}, h("h3", {}, title), empty("This side did not run this question."));
@@ -87,7 +99,7 @@ function answer(side, letter, trials, { shown, prompt, alike, whole, single, tri
       h("a", { href: fresh({ view: "trace", trial: data.trials.id[trial] }), className: judgement, title: "its trace" }, verdict(trial, metric)), said !== null && said !== text(data.trials.output[trial]) ? h("span", { className: "soft" }, ` taken as: ${said}`) : null)),
     text(data.trials.error[trial]) ? h("p", { className: "bad" }, text(data.trials.error[trial])) : null,
     ranked(whole) || h("pre", { className: "text output" }, shown.some((s) => s !== null && s !== "") ? shown : h("span", { className: "soft" }, said !== null ? "(no text: the answer was chosen among those given)" : "(no text)")),
-    whole ? h("details", { className: "asked", open: !alike && !single && prompt !== null }, h("summary", {}, alike ? "prompt as rendered (the same for both)" : single ? "prompt as rendered" : "prompt as rendered (differences marked)"), h("pre", {}, prompt || "(none)")) : null);
+    whole ? h("details", { className: "asked", open: Boolean(told && told.open && prompt !== null) }, h("summary", {}, told ? told.words : "prompt as rendered"), h("pre", {}, prompt || "(none)"), givenRow(whole, { other })) : null);
 }
 
 // The trials of a side, of which one is shown.

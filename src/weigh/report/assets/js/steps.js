@@ -1,8 +1,14 @@
 // The steps of a stored trial. A single request has none of its own: they follow from request and output.
 
+// What the model read before it first answered, as it was rendered: an agent program puts more into its first messages
+// than the request says (a Skill, say), and what it did stands in the steps.
 export function promptOf(trial) {
-  const request = trial.trajectory && trial.trajectory.request;
-  if (!request) return null;
+  const made = trial.trajectory;
+  if (!made || !made.request) return null;
+  const { request, steps = [] } = made;
+  const first = steps.findIndex((step) => step.source === "model");
+  const before = (first < 0 ? steps : steps.slice(0, first)).filter((step) => step.message);
+  if (before.length && request.kind === "chat") return before.map((step) => `[${step.source}]\n${step.message}`).join("\n\n");
   if (request.kind === "chat") return request.messages.map((m) => `[${m.role}]\n${contentText(m.content)}`).join("\n\n");
   return request.kind === "completion" ? request.prompt : request.context;
 }

@@ -1,7 +1,9 @@
 // Tasks: how each is asked and scored, and what every arm answered to a question of it.
 
 import { armName, arms } from "./controls.js";
-import { choice, empty, h, replace, table } from "./dom.js";
+import { choice, empty, few, h, replace, table } from "./dom.js";
+import { marked } from "./differ.js";
+import { givenKey, givenRow } from "./given.js";
 import { isFailed, judged, payload, primary, record, status, text, valueOf } from "./payload.js";
 import { fresh, get, set } from "./state.js";
 import { promptOf } from "./steps.js";
@@ -45,16 +47,17 @@ function question(instance) {
   const prompt = h("div", {});
   const metric = primary(data.tasks[one.task]);
   if (trials.length) {
-    record(trials[0]).then((whole) => {
-      if (!whole) return replace(prompt, h("p", { className: "soft" }, "The prompt as rendered is in the traces, which this report was written without."));
-      replace(prompt, inputs(whole), h("h3", {}, "The prompt as rendered"), h("pre", { className: "prompt" }, promptOf(whole) || "(the trial failed before there was any)"));
+    Promise.all(oneOfEachArm(trials).map(record)).then((found) => {
+      const records = found.filter(Boolean);
+      if (!records.length) return replace(prompt, h("p", { className: "soft" }, "The prompt as rendered is in the traces, which this report was written without."));
+      replace(prompt, inputs(records[0]), ...prompts(records));
     }, (error) => replace(prompt, h("p", { className: "bad" }, error.message)));
   }
   return [h("h3", {}, "Question"), h("pre", { className: "text" }, one.question || "(no text)"), one.target !== undefined ? h("p", {}, h("span", { className: "soft" }, "target "), one.target) : h("p", { className: "soft" }, "This question has no target of its own."),
     table([
       { title: "arm", cell: (t) => armName(data.trials.arm[t]) },
       { title: "epoch", number: true, cell: (t) => (hasEpochs() ? data.trials.epoch[t] + 1 : null) },
-      { title: metric ? metric.name : "score", number: true, cell: (t) => (isFailed(t) || valueOf(t, "exclude") === null ? null : marked(valueOf(t, "exclude"), metric)) },
+      { title: metric ? metric.name : "score", number: true, cell: (t) => (isFailed(t) || valueOf(t, "exclude") === null ? null : ticked(valueOf(t, "exclude"), metric)) },
       { title: "status", cell: (t) => h("span", { className: status(t) === "ok" ? "" : "bad" }, status(t)) },
       { title: "taken as", className: "taken", cell: (t) => (same(t) ? null : folded(text(data.trials.answer[t]), 60)) },
       { title: "output", className: "wide", cell: (t) => folded(told(t)) },
@@ -62,8 +65,34 @@ function question(instance) {
     ], trials, { caption: "Answers of every arm" }), prompt];
 }
 
+// Of each arm the first trial that came to something.
+function oneOfEachArm(trials) {
+  const { trials: all } = payload();
+  const places = [...new Set(trials.map((t) => all.arm[t]))];
+  return places.map((arm) => trials.find((t) => all.arm[t] === arm && !isFailed(t)) ?? trials.find((t) => all.arm[t] === arm));
+}
+
+// What the arms were told, each text once with the arms that read it; the later ones held against the first.
+function prompts(records) {
+  const { arms: all } = payload();
+  const groups = new Map();
+  for (const whole of records) {
+    const key = JSON.stringify([promptOf(whole), givenKey(whole).key]);
+    groups.set(key, [...(groups.get(key) || []), whole]);
+  }
+  const label = (whole) => all.find((arm) => arm.run === whole.run && arm.id === whole.arm).label;
+  const [first] = [...groups.values()][0];
+  return [...groups.values()].map((group, i) => {
+    const [whole] = group;
+    const shown = promptOf(whole), other = promptOf(first);
+    const names = groups.size === 1 ? (group.length > 1 ? [`${group.length} arms alike`] : [label(whole)]) : group.map(label);
+    return h("section", { className: "told" }, h("h3", {}, "The prompt as rendered: ", few(names), i ? (shown === other ? " (as the first; what else was given differs)" : " (held against the first)") : ""),
+      h("pre", { className: "prompt" }, shown === null ? "(the trial failed before there was any)" : i && other !== null ? marked(other, shown)[1] : shown), givenRow(whole, { other: i ? first : null, apart: group.length > 1 }));
+  });
+}
+
 // "right" and "wrong", so that the eye finds them.
-function marked(value, metric) {
+function ticked(value, metric) {
   const word = judged(value, metric);
   return h("span", { className: word === "right" ? "good" : word === "wrong" ? "bad" : null }, word === "right" ? "✓ " : word === "wrong" ? "✗ " : "", word);
 }
