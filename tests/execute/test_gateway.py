@@ -196,7 +196,7 @@ async def test_loglikelihoods_have_a_route_of_their_own(gateway: Gateway) -> Non
     [
         (GatewayBudget(calls=2), "limit:calls", 2),
         (GatewayBudget(tokens=5), "limit:tokens", 2),
-        (GatewayBudget(seconds=0.0), "limit:seconds", 0),
+        (GatewayBudget(seconds=1e-9), "limit:seconds", 0),
         (GatewayBudget(dollars=1.0), "limit:dollars", 1),
     ],
 )

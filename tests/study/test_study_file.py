@@ -82,7 +82,7 @@ def test_a_study_called_study_is_named_after_its_folder(tmp_path: Path) -> None:
             {"revisions": [{"ref": "a", "name": "w/ CLI, Skill"}]},
             "revisions: name 'w/ CLI, Skill': not empty, and none of",
         ),
-        ({"epochs": 0}, "epochs: epochs are 1 or more, got 0"),
+        ({"epochs": 0}, "epochs: expected a whole number from 1, got 0"),
         ({"limits": {"turn": 3}}, "limits.turn: unknown key 'turn'; did you mean 'turns'?"),
         ({"name": "a b"}, "name 'a b': no spaces"),
         ({"network": "closed"}, "network: expected gateway or open, got 'closed'"),

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from weigh.cli.flags import UsageError, closest
+from weigh.cli.numbers import positive
 from weigh.cli.terminal import say
 from weigh.define.study import Study, read_study
 from weigh.pipeline.study import StudyChanges, StudyPlan
@@ -33,7 +34,9 @@ def add_part(parser: argparse.ArgumentParser) -> None:
         "--only", action="append", default=[], metavar="AXIS=VALUE",
         help="only arms that match, e.g. tier=bare,model=qwen*; repeatable: any of them",
     )  # fmt: skip
-    part.add_argument("-k", "--epochs", type=int, metavar="N", help="try each task N times, instead of the study's own")
+    part.add_argument(
+        "-k", "--epochs", type=positive, metavar="N", help="try each task N times, instead of the study's own"
+    )
     how = parser.add_argument_group("how")
     how.add_argument("--sandbox", metavar="MODE", help="where commands run; `local` gives no protection at all")
     how.add_argument(
@@ -46,7 +49,7 @@ def add_part(parser: argparse.ArgumentParser) -> None:
         "::match=sequence where prompts hold something volatile. What comes of it goes to a store of its own, "
         "STORE-replay. Record a run with -o record=true",
     )  # fmt: skip
-    how.add_argument("--concurrency", type=int, metavar="N", help="trials in flight (default: the provider's own)")
+    how.add_argument("--concurrency", type=positive, metavar="N", help="trials in flight (default: the provider's own)")
     how.add_argument("--store", metavar="DIR", default=None, help="where runs are kept (default: as the study says)")
     how.add_argument("--force", action="store_true", help="run again what is done")
 
@@ -71,10 +74,6 @@ def read(args: argparse.Namespace) -> Study:
 
 def changes_of(args: argparse.Namespace, *, dry_run: bool = False) -> StudyChanges:
     """What the flags ask differently from the study file."""
-    for name in ("epochs", "concurrency"):
-        value = getattr(args, name)
-        if value is not None and value < 1:
-            raise UsageError(f"--{name}: {value} is not a whole number from 1")
     if args.sandbox == "local":
         say("warning: --sandbox local protects nothing: agents run as you, and can read and change what you can")
     return StudyChanges(

@@ -16,6 +16,7 @@ import msgspec
 from weigh.define.config_file import read_config
 from weigh.define.decode import RawText, decode, replace
 from weigh.define.spec import join_options, parse_options
+from weigh.records.bounds import Count, Positive, Whole, check_bounds
 from weigh.records.digest import digest
 from weigh.records.errors import DefinitionError, suggest
 from weigh.records.secrets import names_a_secret
@@ -43,11 +44,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         dollars: Where prices are known.
     """
 
-    turns: int | None = None
-    tokens: int | None = None
-    seconds: float | None = None
-    tool_calls: int | None = None
-    dollars: float | None = None
+    turns: Count | None = None
+    tokens: Count | None = None
+    seconds: Positive | None = None
+    tool_calls: Count | None = None
+    dollars: Positive | None = None
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 class Harness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -89,11 +93,14 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sandbox: SandboxMode | None = None
     sandbox_options: dict[str, Any] = {}
     limits: Limits = Limits()
-    concurrency: int | None = None
-    executors: int | None = None
-    retries: int = 5
+    concurrency: Count | None = None
+    executors: Count | None = None
+    retries: Whole = 5
     record: bool = False
     required_secrets: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
     def identity(self) -> dict[str, Any]:
         """What can change an answer, in plain values; empty for the default harness.

@@ -118,6 +118,8 @@ def parse_model(text: str) -> ModelSpec:
             own[key] = options.pop(key)
             if isinstance(own[key], bool) or not isinstance(own[key], int | float):
                 raise DefinitionError(f"model {text!r}: {key}: expected a number, got {own[key]!r}")
+    if "size" in own and not own["size"] > 0:
+        raise DefinitionError(f"model {text!r}: size: expected a number above 0, got {own['size']!r}")
     for key in ("checkpoint", "label"):
         if key in options:
             own[key] = str(options.pop(key))

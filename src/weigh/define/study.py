@@ -17,6 +17,7 @@ from weigh.define.decode import decode
 from weigh.define.difference import parse_difference, refuse_whole
 from weigh.define.harness import Limits
 from weigh.define.spec import join_options, parse_model
+from weigh.records.bounds import Amount, Count, check_bounds
 from weigh.records.errors import DefinitionError, placed
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -102,7 +103,10 @@ class StudyTask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     task: str
-    epochs: int | None = None
+    epochs: Count | None = None
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 class StudyCompare(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -152,12 +156,12 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     revisions: tuple[StudyRevision, ...] = ()
     tiers: tuple[str, ...] = ("bare",)
     tasks: tuple[StudyTask, ...] = ()
-    epochs: int = 1
+    epochs: Count = 1
     limits: Limits = Limits()
     network: Network | None = None
     harness: dict[str, Any] = {}
-    temperature: float | None = None
-    max_tokens: int | None = None
+    temperature: Amount | None = None
+    max_tokens: Count | None = None
     seed: int | None = None
     compare: tuple[StudyCompare, ...] = ()
     margin: float | None = None
@@ -165,6 +169,9 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     group: str | None = None
     base: str = "."
     file: str = ""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 _LISTS: dict[str, tuple[type[msgspec.Struct], str]] = {
@@ -242,9 +249,6 @@ def _check(study: Study, where: str) -> None:
             raise DefinitionError(f"{where}: {key}: at least one is needed")
     if not study.name or any(c in study.name for c in ":,=*?[]/ \t\n"):
         raise DefinitionError(f"{where}: name {study.name!r}: no spaces and none of : , = * ? [ ] /")
-    for key, epochs in [("epochs", study.epochs), *((f"tasks: {t.task}", t.epochs) for t in study.tasks)]:
-        if epochs is not None and epochs < 1:
-            raise DefinitionError(f"{where}: {key}: epochs are 1 or more, got {epochs}")
     for index, revision in enumerate(study.revisions):
         given = [key for key in ("ref", "version", "folder") if getattr(revision, key)]
         if len(given) != 1:

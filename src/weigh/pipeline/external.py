@@ -281,11 +281,17 @@ def _cancel(running: asyncio.Future[Any]) -> None:
 
 def _within(task: ExternalEval, budget: Budget) -> GatewayBudget:
     """What one start may use: the task's own limits, and what the run has left."""
-    tokens = None if budget.tokens is None else max(0, budget.tokens - budget.used_tokens)
+    # Where nothing is left there is still the smallest budget: the first call spends it, and the run ends.
+    tokens = None if budget.tokens is None else max(1, budget.tokens - budget.used_tokens)
     if task.max_tokens is not None:
         tokens = task.max_tokens if tokens is None else min(tokens, task.max_tokens)
-    dollars = None if budget.dollars is None else max(0.0, budget.dollars - budget.used_dollars)
-    return GatewayBudget(calls=task.max_calls, tokens=tokens, dollars=dollars, seconds=budget.remaining_seconds)
+    dollars = None if budget.dollars is None else max(_LEAST, budget.dollars - budget.used_dollars)
+    seconds = None if budget.remaining_seconds is None else max(_LEAST, budget.remaining_seconds)
+    return GatewayBudget(calls=task.max_calls, tokens=tokens, dollars=dollars, seconds=seconds)
+
+
+_LEAST = 1e-9
+"""Seconds or dollars."""
 
 
 def _field(task: ExternalEval, spent: str) -> int | None:

@@ -13,6 +13,7 @@ import msgspec
 
 from weigh.define.harness import Harness
 from weigh.records.arm import Axis
+from weigh.records.bounds import Amount, Count, Positive, Whole, check_bounds
 from weigh.records.run import Run
 from weigh.records.trial import Trial
 from weigh.records.usage import Usage
@@ -76,12 +77,12 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     registry: Any = None
     store: str = "weigh-store"
     limit: str | int | float | None = None
-    epochs: int = 1
-    task_epochs: dict[str, int] = {}
+    epochs: Count = 1
+    task_epochs: dict[str, Count] = {}
     seed: int | None = None
-    temperature: float | None = None
-    max_tokens: int | None = None
-    concurrency: int | None = None
+    temperature: Amount | None = None
+    max_tokens: Count | None = None
+    concurrency: Count | None = None
     harness: str = "default"
     overrides: tuple[str, ...] = ()
     settings: tuple[Setting, ...] = ()
@@ -92,15 +93,18 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     only_arms: tuple[str, ...] = ()
     again: bool = False
     dry_run: bool = False
-    allow_errors: int = 0
+    allow_errors: Whole = 0
     skip_unavailable: bool = False
-    max_seconds: float | None = None
-    max_tokens_total: int | None = None
-    max_dollars: float | None = None
+    max_seconds: Positive | None = None
+    max_tokens_total: Count | None = None
+    max_dollars: Positive | None = None
     retry_failed: bool = True
     command: tuple[str, ...] = ()
     models_from: str = ""
     study: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 class TaskPlan(msgspec.Struct, frozen=True, kw_only=True):

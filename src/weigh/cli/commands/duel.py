@@ -11,9 +11,10 @@ import time
 from typing import Any
 
 from weigh.cli.commands.compare import margin, share
-from weigh.cli.commands.run import limit, natural, positive
+from weigh.cli.commands.run import limit
 from weigh.cli.flags import UsageError, add_format, add_store
 from weigh.cli.main import INTERRUPTED
+from weigh.cli.numbers import from_zero, natural, positive
 from weigh.cli.table import Column, render
 from weigh.cli.terminal import count, is_live, say, seconds
 from weigh.cli.words import many
@@ -65,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "-o", "--option", action="append", default=[], metavar="KEY=VALUE", help="change one of its settings"
     )
-    how.add_argument("--temperature", type=float, metavar="T", help="instead of what the tasks say")
+    how.add_argument("--temperature", type=from_zero, metavar="T", help="instead of what the tasks say")
     how.add_argument("--max-tokens", type=positive, metavar="N", help="most tokens to generate in one answer")
     how.add_argument(
         "--concurrency", type=positive, metavar="N",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weigh.cli.flags import UsageError
+from weigh.cli.numbers import above_zero, port, positive
 from weigh.cli.terminal import say
 from weigh.define.spec import parse_model
 from weigh.execute.gateway.meter import GatewayBudget, Meter
@@ -32,11 +33,11 @@ _NOT_STARTED = 127
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", "--model", metavar="MODEL", help="what answers, e.g. scripted/echo or openai/gpt-4o-mini")
-    parser.add_argument("--port", type=int, default=0, help="0 is any free one (default %(default)s)")
-    parser.add_argument("--calls", type=int, metavar="N", help="answer so many calls, then refuse")
-    parser.add_argument("--tokens", type=int, metavar="N", help="refuse once so many tokens are used")
-    parser.add_argument("--dollars", type=float, metavar="X", help="refuse once so much is spent")
-    parser.add_argument("--seconds", type=float, metavar="S", help="refuse after so long")
+    parser.add_argument("--port", type=port, default=0, help="0 is any free one (default %(default)s)")
+    parser.add_argument("--calls", type=positive, metavar="N", help="answer so many calls, then refuse")
+    parser.add_argument("--tokens", type=positive, metavar="N", help="refuse once so many tokens are used")
+    parser.add_argument("--dollars", type=above_zero, metavar="X", help="refuse once so much is spent")
+    parser.add_argument("--seconds", type=above_zero, metavar="S", help="refuse after so long")
     parser.add_argument(
         "--record", metavar="FILE", help="keep every request and answer; replay them with -m replay/FILE"
     )

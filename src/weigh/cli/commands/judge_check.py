@@ -11,7 +11,9 @@ from typing import Any
 
 import msgspec
 
+from weigh.cli.commands.results import level as share
 from weigh.cli.flags import add_format
+from weigh.cli.numbers import positive
 from weigh.cli.table import Column, render
 from weigh.cli.words import many
 from weigh.define.data import DataLoader, DataSource
@@ -35,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="check the judge of this task (its template and grades); a name or FILE.py:NAME",
     )  # fmt: skip
     parser.add_argument("--scorer", metavar="NAME", help="check this scorer: judge, pairwise, or one of the task's")
-    parser.add_argument("--limit", type=int, help="only the first rows")
-    parser.add_argument("--level", type=float, default=0.95, help="of the interval (default 0.95)")
+    parser.add_argument("--limit", type=positive, metavar="N", help="only the first rows")
+    parser.add_argument("--level", type=share, default=0.95, help="of the interval (default 0.95)")
     parser.add_argument("--harness", default="default", metavar="NAME", help="a preset or file that names the judge")
     parser.add_argument(
         "-o", "--option", action="append", default=[], metavar="KEY=VALUE",

@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from typing import Any
 
 from weigh.cli.flags import add_format, add_store
+from weigh.cli.numbers import positive
 from weigh.cli.table import Column, render
 from weigh.cli.terminal import say, when
 from weigh.cli.words import few
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pattern", nargs="?", help="only ids and names that match, e.g. 'demo*'")
     parser.add_argument("--group", metavar="NAME", help="only runs of this group")
     parser.add_argument("--tag", action="append", default=[], metavar="TAG", help="only runs with this tag; repeatable")
-    parser.add_argument("-n", "--number", type=int, metavar="N", help="only the newest N")
+    parser.add_argument("-n", "--number", type=positive, metavar="N", help="only the newest N")
     add_store(parser)
     add_format(parser)
 

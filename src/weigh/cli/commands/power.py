@@ -7,6 +7,7 @@ import argparse
 from weigh.cli.commands.compare import margin, share
 from weigh.cli.compare_output import dumps, write
 from weigh.cli.flags import add_format, add_store
+from weigh.cli.numbers import positive
 from weigh.cli.power_text import as_csv, power_text
 from weigh.pipeline.power import Options, power
 from weigh.store.layout import Store
@@ -45,13 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="write it to a file instead of the terminal")
     add_store(parser)
     add_format(parser)
-
-
-def positive(text: str) -> int:
-    """A whole number of 1 or more."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 1 or more")
-    return int(text)
 
 
 def correlation(text: str) -> float:

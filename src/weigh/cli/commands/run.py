@@ -10,6 +10,7 @@ import sys
 from weigh.cli.ask import confirm
 from weigh.cli.flags import UsageError, add_format, add_store
 from weigh.cli.main import INTERRUPTED
+from weigh.cli.numbers import above_zero, from_zero, natural, positive
 from weigh.cli.progress import Watcher, watcher
 from weigh.cli.summary import show_summary
 from weigh.cli.table import Column, render
@@ -48,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="change one setting of the harness, e.g. limits.seconds=60; repeatable",
     )  # fmt: skip
     how.add_argument("--seed", type=int, metavar="N", help="sampling seed of the first epoch; later ones count up")
-    how.add_argument("--temperature", type=float, metavar="T", help="instead of what the tasks say")
+    how.add_argument("--temperature", type=from_zero, metavar="T", help="instead of what the tasks say")
     how.add_argument("--max-tokens", type=positive, metavar="N", help="most tokens to generate in one answer")
     how.add_argument("--concurrency", type=positive, metavar="N", help="trials in flight (default: the provider's own)")
     keep = parser.add_argument_group("names")
@@ -69,9 +70,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--skip-unavailable", action="store_true", help="leave out, by name, tasks that cannot run on this machine"
     )
     bounds.add_argument("--keep-failed", action="store_true", help="do not run failed trials of earlier times again")
-    bounds.add_argument("--max-seconds", type=float, metavar="S", help="stop after S seconds, keeping what is done")
+    bounds.add_argument(
+        "--max-seconds", type=above_zero, metavar="S", help="stop after S seconds, keeping what is done"
+    )
     bounds.add_argument("--max-total-tokens", type=positive, metavar="N", help="stop after N tokens in all")
-    bounds.add_argument("--max-dollars", type=float, metavar="D", help="stop after D dollars, where prices are known")
+    bounds.add_argument(
+        "--max-dollars", type=above_zero, metavar="D", help="stop after D dollars, where prices are known"
+    )
     show = parser.add_argument_group("output")
     add_format(show)
     show.add_argument("-q", "--quiet", action="store_true", help="no progress, only results and failures")
@@ -95,20 +100,6 @@ def limit(text: str) -> int | float | str:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"'{text}' is not a number (100), a range (10-20) or a fraction (0.1)")
-
-
-def positive(text: str) -> int:
-    """Parse a whole number from 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1")
-    return int(text)
-
-
-def natural(text: str) -> int:
-    """Parse a whole number from 0."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0")
-    return int(text)
 
 
 def request_of(args: argparse.Namespace) -> RunRequest:

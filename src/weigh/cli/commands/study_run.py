@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from weigh.cli.commands.run import close, natural, positive
+from weigh.cli.commands.run import close
 from weigh.cli.flags import add_format
+from weigh.cli.numbers import above_zero, natural, positive
 from weigh.cli.progress import watcher
 from weigh.cli.study_flags import add_part, add_study, changes_of, read
 from weigh.cli.study_results_text import results_text
@@ -36,9 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="exit 0 although up to N trials failed (default: 0)",
     )
-    bounds.add_argument("--max-seconds", type=float, metavar="S", help="stop after S seconds, keeping what is done")
+    bounds.add_argument(
+        "--max-seconds", type=above_zero, metavar="S", help="stop after S seconds, keeping what is done"
+    )
     bounds.add_argument("--max-total-tokens", type=positive, metavar="N", help="stop after N tokens in all")
-    bounds.add_argument("--max-dollars", type=float, metavar="D", help="stop after D dollars, where prices are known")
+    bounds.add_argument(
+        "--max-dollars", type=above_zero, metavar="D", help="stop after D dollars, where prices are known"
+    )
     show = parser.add_argument_group("output")
     add_format(show)
     show.add_argument("-q", "--quiet", action="store_true", help="no progress, only results and failures")

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from weigh.cli.flags import add_store
+from weigh.cli.numbers import port
 from weigh.cli.redaction import add_redaction, is_redacting, redactor_of
 from weigh.cli.terminal import say
 from weigh.pipeline.live_feed import LiveReport
@@ -46,13 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--token", action="store_true", help="ask for a token on this machine too")
     add_redaction(parser)
     add_store(parser)
-
-
-def port(text: str) -> int:
-    """Parse a port."""
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a port (0 to 65535)")
-    return int(text)
 
 
 class Redacted:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from weigh.records.bounds import Count, Positive, check_bounds
 from weigh.records.errors import Error
 from weigh.records.request import Output, Request
 from weigh.records.usage import Usage, add_usage
@@ -25,10 +26,13 @@ class GatewayBudget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         seconds: Since the session was opened; a call that is out then is cut off.
     """
 
-    calls: int | None = None
-    tokens: int | None = None
-    dollars: float | None = None
-    seconds: float | None = None
+    calls: Count | None = None
+    tokens: Count | None = None
+    dollars: Positive | None = None
+    seconds: Positive | None = None
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 class Call(NamedTuple):

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from weigh.records.bounds import Count, Positive, check_bounds
+
 Mode = Literal["bubblewrap", "local", "container", "modal", "memory"]
 Network = Literal["none", "gateway", "open"]
 
@@ -40,18 +42,21 @@ class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     root: str | None = None
     network: Network = "none"
     gateway_socket: str | None = None
-    memory_mb: int = 1024
-    pids: int = 64
-    file_size_mb: int = 64
-    disk_mb: int = 256
-    files: int = 20_000
-    cpu_seconds: int | None = None
-    wall_seconds: float = 60.0
+    memory_mb: Count = 1024
+    pids: Count = 64
+    file_size_mb: Count = 64
+    disk_mb: Count = 256
+    files: Count = 20_000
+    cpu_seconds: Count | None = None
+    wall_seconds: Positive = 60.0
     env: dict[str, str] = {}
     path: tuple[str, ...] = ()
     folder: str | None = None
     readonly: tuple[str, ...] = ()
     reuse: bool = False
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
