@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -171,5 +172,39 @@ def test_scaffolds_are_found_by_name() -> None:
         make_scaffold("toolloop")
     with pytest.raises(DefinitionError, match="nots"):
         make_scaffold("tool_loop", {"nots": "x"})
-    with pytest.raises(DefinitionError, match="at least 1"):
+    with pytest.raises(DefinitionError, match="a whole number from 1"):
         make_scaffold("generate_then_revise", {"rounds": 0})
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("pi", {"skils": "loaded"}, "there is no option 'skils'; did you mean 'skills'?"),
+        (
+            "qwen_code",
+            {"zzz": 1},
+            "there is no option 'zzz'; it has version, max_tokens, context_window, calls, skills",
+        ),
+        ("single_turn", {"note": 1}, "there is no option 'note'; it has none"),
+        ("tool_loop", {"nte": "x"}, "there is no option 'nte'; did you mean 'note'?"),
+        ("pi", {"max_tokens": "many"}, "max_tokens: expected int, got 'many'"),
+        ("pi", {"context_window": -1}, "context_window: expected a whole number from 1, got -1"),
+        ("opencode", {"calls": 0}, "calls: expected a whole number from 1, got 0"),
+        ("mini_swe_agent", {"version": 1.2}, "version: expected str | null, got 1.2"),
+        ("user_sim", {"exchanges": 0}, "exchanges: expected a whole number from 1, got 0"),
+        ("generate_then_revise", {"rounds": 0}, "rounds: expected a whole number from 1, got 0"),
+    ],
+)
+def test_an_option_that_cannot_be_is_told_before_anything_runs(name: str, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(DefinitionError) as told:
+        make_scaffold(name, options)
+    assert str(told.value) == f"scaffold '{name}': {said}"
+
+
+def test_a_scaffold_of_ones_own_may_take_any_option(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "class Any_:\n    def __init__(self, **options):\n        self.options = options\n\n"
+        "class Some(Any_):\n    def __init__(self, first, **options):\n        super().__init__(**options)\n"
+    )
+    assert make_scaffold(f"{file}:Some", {"first": 1, "other": 2}).options == {"other": 2}  # type: ignore[attr-defined]

@@ -29,6 +29,7 @@ from weigh.define.metrics import Metric, ScorerLookup, as_metric
 from weigh.define.prepared import PreparedTask as PreparedTask
 from weigh.define.prepared import prepare
 from weigh.define.select import Limit
+from weigh.records.bounds import Amount, Count, check_bound
 from weigh.records.errors import DataError, DefinitionError, WeighError, suggest
 from weigh.records.instance import Instance
 from weigh.records.request import SamplingParams
@@ -78,6 +79,11 @@ class TaskConfig(msgspec.Struct, frozen=True, kw_only=True):
     cluster_field: str | None = None
     needs: tuple[str, ...] = ()
     base: str | None = None
+
+    def __post_init__(self) -> None:
+        # Not in `SamplingParams` itself: what a program sent to the gateway is recorded as it was.
+        for name, kind in (("temperature", Amount), ("max_tokens", Count)):
+            check_bound(getattr(self.sampling_params, name), kind, f"task {self.name!r}: sampling_params.{name}")
 
     def get_data_source(self) -> DataSource:
         """The data source with its path resolved.

@@ -23,7 +23,7 @@ from weigh.pipeline.request import Setting
 from weigh.pipeline.sandbox import sandbox_spec
 from weigh.protocols import Scaffold
 from weigh.records.digest import digest_bytes
-from weigh.records.errors import CapabilityError, DefinitionError, Failure, WeighError
+from weigh.records.errors import CapabilityError, DefinitionError, Failure, WeighError, placed
 from weigh.records.workspace import Workspace
 
 
@@ -147,7 +147,7 @@ def _scaffold(harness: Harness) -> tuple[Scaffold | None, list[str]]:
     try:
         return make_scaffold(harness.scaffold, harness.scaffold_options), []
     except WeighError as error:
-        return None, [str(error)]
+        return None, [str(placed(error, f"harness '{harness.name}'"))]
 
 
 def _misfits(harness: Harness, scaffold: Scaffold) -> list[str]:

@@ -18,6 +18,7 @@ from weigh.define.harness import PRESETS, Harness, apply_overrides, load_harness
 from weigh.define.spec import join_options, parse_model, parse_options
 from weigh.define.study import Study, StudyAgent, StudyModel
 from weigh.execute.agents.registry import NAMES as AGENTS
+from weigh.execute.scaffolds.registry import make_scaffold
 from weigh.execute.stop import StopSignal
 from weigh.pipeline.acting import together
 from weigh.pipeline.request import OnEvent, RunRequest, Setting
@@ -248,6 +249,12 @@ def agent_harness(
         values["limits"] = {**values.get("limits", {}), **limits}
     if values:
         harness = merge_harness(harness, values, f"{where}: harness")
+    try:
+        make_scaffold(harness.scaffold, harness.scaffold_options)
+    except DefinitionError as error:
+        raise placed(error, f"{where}: agents: {agent.label}") from None
+    except CapabilityError:
+        pass  # said by the plan with all else that this machine lacks
     if changes.sandbox is not None:
         harness = merge_harness(harness, {"sandbox": changes.sandbox}, "--sandbox")
     return apply_overrides(harness, changes.overrides)

@@ -26,6 +26,7 @@ from weigh.execute.scaffolds.agent_prompt import read_prompt
 from weigh.execute.scaffolds.agent_trial import AgentTrial
 from weigh.execute.scaffolds.given import record_workspace
 from weigh.protocols import ScaffoldContext
+from weigh.records.bounds import Count, check_bound
 from weigh.records.errors import CapabilityError
 from weigh.records.request import Request
 from weigh.records.trajectory import Trajectory
@@ -47,7 +48,7 @@ class AgentScaffold:
             stands before it from the start, as when a user calls one by name.
 
     Raises:
-        DefinitionError: `skills` is neither.
+        DefinitionError: One of them cannot be.
     """
 
     helpers: tuple[str, ...] = ()
@@ -57,6 +58,7 @@ class AgentScaffold:
     def __init__(
         self,
         agent: Agent | str,
+        /,
         *,
         version: str | None = None,
         max_tokens: int = 4096,
@@ -67,6 +69,11 @@ class AgentScaffold:
         self.agent = agent_by_name(agent) if isinstance(agent, str) else agent
         self.name = self.agent.name
         self._version = version
+        for key, value, kind in (
+            ("version", version, str | None), ("calls", calls, Count | None), ("max_tokens", max_tokens, Count),
+            ("context_window", context_window, Count),
+        ):  # fmt: skip
+            check_bound(value, kind, f"scaffold '{self.name}': {key}")
         self.max_tokens, self.context_window, self.calls = max_tokens, context_window, calls
         self.skills = check_way(skills)
         self._reader = SkillReader()

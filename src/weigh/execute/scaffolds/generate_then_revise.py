@@ -7,7 +7,7 @@ import msgspec
 from weigh.execute.scaffolds.briefed import Briefed
 from weigh.execute.scaffolds.conversation import Conversation
 from weigh.protocols import ScaffoldContext
-from weigh.records.errors import DefinitionError
+from weigh.records.bounds import Count, check_bound
 from weigh.records.request import Request
 from weigh.records.trajectory import Trajectory
 
@@ -30,8 +30,7 @@ class GenerateThenRevise(Briefed):
 
     def __init__(self, rounds: int = 1, prompt: str = PROMPT, skills: str = "offered") -> None:
         super().__init__(skills)
-        if rounds < 1:
-            raise DefinitionError(f"scaffold 'generate_then_revise': rounds is {rounds}; it must be at least 1")
+        check_bound(rounds, Count, "scaffold 'generate_then_revise': rounds")
         self.rounds, self.prompt = rounds, prompt
 
     async def run(self, request: Request, context: ScaffoldContext) -> Trajectory:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import inspect
 import runpy
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,11 +58,32 @@ def make_scaffold(name: str, options: Mapping[str, Any] | None = None) -> Scaffo
                 factory = point.load()
     if factory is None:
         raise DefinitionError(f"there is no scaffold '{name}'{suggest(name, scaffold_names())}")
+    given, known = dict(options or {}), _options_of(factory)
+    unknown = [key for key in given if known is not None and key not in known]
+    if unknown:
+        hint = suggest(unknown[0], known or ()) or f"; it has {', '.join(known or ()) or 'none'}"
+        raise DefinitionError(f"scaffold '{name}': there is no option {unknown[0]!r}{hint}")
     try:
-        scaffold: Scaffold = factory(**(options or {}))
+        scaffold: Scaffold = factory(**given)
     except TypeError as error:
         raise DefinitionError(f"scaffold '{name}': {error}") from None
     return scaffold
+
+
+def _options_of(factory: Any) -> list[str] | None:
+    """The names of the options that a scaffold takes; None where it takes any.
+
+    A class that passes on what it does not know (`**options`) has those of the class it stands on.
+    """
+    classes = factory.__mro__ if isinstance(factory, type) else ()
+    makers = [vars(c)["__init__"] for c in classes if "__init__" in vars(c) and c is not object]
+    names: list[str] = []
+    for maker in makers or ([] if classes else [factory]):
+        parameters = list(inspect.signature(maker).parameters.values())[1 if makers else 0 :]
+        names += [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return names
+    return None if makers or not classes else names
 
 
 def _from_file(ref: str) -> Any:

@@ -13,6 +13,7 @@ import msgspec
 from weigh.execute.scaffolds.briefed import Briefed
 from weigh.execute.scaffolds.conversation import Conversation
 from weigh.protocols import ScaffoldContext
+from weigh.records.bounds import Amount, Count, check_bound
 from weigh.records.errors import DefinitionError
 from weigh.records.request import ChatRequest, Message, Request, SamplingParams
 from weigh.records.trajectory import Trajectory
@@ -55,6 +56,10 @@ class UserSim(Briefed):
         super().__init__(skills)
         if opening not in ("task", "user"):
             raise DefinitionError(f"scaffold 'user_sim': opening is 'task' or 'user', not {opening!r}")
+        for key, value, kind in (
+            ("exchanges", exchanges, Count), ("max_tokens", max_tokens, Count), ("temperature", temperature, Amount)
+        ):  # fmt: skip
+            check_bound(value, kind, f"scaffold 'user_sim': {key}")
         self.persona, self.opening, self.stop, self.exchanges = persona, opening, stop, exchanges
         self.sampling = SamplingParams(max_tokens=max_tokens, temperature=temperature)
 
