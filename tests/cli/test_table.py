@@ -6,10 +6,11 @@ import csv
 import io
 import json
 import sys
+from itertools import pairwise
 
 import pytest
 
-from weigh.cli.table import Column, render
+from weigh.cli.table import Column, render, render_below
 from weigh.cli.terminal import count, seconds
 
 COLUMNS = [Column("task", "task"), Column("score", "score", lambda v: f"{100 * v:.1f}", right=True)]
@@ -35,6 +36,31 @@ def test_json_and_csv_carry_raw_values() -> None:
 def test_short_numbers() -> None:
     assert [count(n) for n in (0, 950, 12_340, 4_100_000)] == ["0", "950", "12.3k", "4.1M"]
     assert [seconds(s) for s in (0.123, 8.46, 125, 11_220)] == ["0.12 s", "8.5 s", "2m 05s", "3h 07m"]
+
+
+def test_columns_without_room_go_on_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = [Column("task", "task")]
+    columns = [Column(str(i), f"measure {i}", right=True) for i in range(8)]
+    rows = [{"task": "a_task", **{str(i): "12.3 [10.1-15.2]" for i in range(8)}}]
+
+    def heads(*sizes: int) -> list[int]:
+        """How many measures each table has, of groups of so many columns."""
+        ends = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
+        groups = [columns[a:b] for a, b in pairwise(ends)]
+        lines = render_below(first, groups, rows).splitlines()
+        assert max(map(len, lines)) <= 118
+        return [line.count("measure") for line in lines if line.startswith("task")]
+
+    assert heads(*[1] * 8) == heads(8) == heads(0, 8, 0) == [6, 2]
+    assert (heads(5, 3), heads(2, 4, 2), heads(1, 7)) == ([5, 3], [6, 2], [1, 6, 1])
+    assert len(render_below(first, [columns], rows, "md").splitlines()) == 3
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    rows[0]["task"] = "a_task_with_a_name_that_alone_would_take_nearly_all_of_the_terminal"
+    lines = render_below(first, [columns], rows).splitlines()
+    assert (len(lines), max(map(len, lines)) <= 80) == (11, True)
+    assert all(f"measure {i}" in "".join(lines) for i in range(8))
 
 
 def test_a_narrow_terminal_cuts_names_and_leaves_spare_columns_out(monkeypatch: pytest.MonkeyPatch) -> None:

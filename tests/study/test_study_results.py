@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -11,15 +12,18 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.study.kit import make_study
 from tests.study.test_study_run import run, trials
+from weigh.analyze.spread import spread
 from weigh.cli.main import main
 from weigh.cli.study_results_text import results_text
 from weigh.define.study import StudyCompare, read_study
 from weigh.pipeline.compare import compare
 from weigh.pipeline.compare_options import Options
+from weigh.pipeline.effort import TAKEN
 from weigh.pipeline.study import StudyChanges
 from weigh.pipeline.study_results import study_results
 from weigh.records.errors import DefinitionError
@@ -78,7 +82,29 @@ async def test_results_verdicts_and_the_comparison_say_the_same(
     assert "the epochs were asked at temperature 0" in text
     assert "whether the sizes differ: cannot tell" in text
     flat = json.loads(results_text(made, "json"))
-    assert {row["arm"]: row["match"] for row in flat}["small/coder/v1.1.0/bare"] == 1.0
+    row = {row["arm"]: row for row in flat}["small/coder/v1.1.0/bare"]
+    assert row["match"] == 1.0
+    known = {name: row[name] for name in TAKEN if row[name] is not None}
+    assert known.keys() >= {*TAKEN} - {"cost", "cached", "answer_call"}
+    assert (known["tool_calls"], known["recoveries"], known["files_read"], known["help"]) == (1, 0, 1, 0)
+    assert 0 < known["tool_seconds"] <= known["seconds"]
+    assert csv.DictReader(results_text(made, "csv").splitlines()).fieldnames == list(row)
+    # A price is shown where there is one, and whatever there is to show, no line is wider than a page.
+    assert "cost" not in text.splitlines()[6]
+    priced = [
+        msgspec.structs.replace(
+            a, taken={**a.taken, "cost": spread([0.0101, 0.0202]), "cached": spread([10234, 99999])}
+        )
+        for a in made.arms
+    ]
+    lines = results_text(msgspec.structs.replace(made, arms=tuple(priced), contrasts=()), "table").splitlines()
+    assert max(map(len, lines)) <= 118
+    heads = [line.split() for line in lines if line.startswith("model")]
+    assert heads[0][:5] == ["model", "revision", "tier", "n", "trials"]
+    assert [word for head in heads[1:] for word in head[3:]] == [
+        "time", "turns", "calls", "errors", "new", "cached", "generated", "cost",
+    ]  # fmt: skip
+    assert any("$0.0152 [$0.0126-$0.0177]" in line for line in lines)
 
     [report] = compare(store, ["revision=v1.0.0", "revision=v1.1.0"], Options(by="model"))
     assert [(r.group, r.score.difference if r.score else None) for r in report.levels] == [

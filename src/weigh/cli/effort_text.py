@@ -6,12 +6,10 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from weigh.cli.table import Column, Format, render, width
-from weigh.cli.terminal import count, dollars, seconds, terminal_width
+from weigh.cli.table import WIDEST, Column, Format, render, render_below
+from weigh.cli.terminal import count, dollars, seconds
 from weigh.pipeline.compare_rows import quartiles
 from weigh.pipeline.effort import Adoption, Effort, Efforts, flat_adoption, flat_effort
-
-WIDTH = 118
 
 
 def _few(value: float) -> str:
@@ -52,7 +50,7 @@ def effort_text(made: Sequence[Efforts], format: Format) -> str:
     parts: list[str] = []
     for task in dict.fromkeys(e.task for e in efforts):
         parts += [_block(task, [e for e in efforts if e.task == task], format), ""]
-    return "\n".join([*parts, textwrap.fill(ABOUT, WIDTH)])
+    return "\n".join([*parts, textwrap.fill(ABOUT, WIDEST)])
 
 
 def _block(task: str, efforts: Sequence[Effort], format: Format) -> str:
@@ -66,28 +64,8 @@ def _block(task: str, efforts: Sequence[Effort], format: Format) -> str:
             row[str(index)] = None if shown is None else shown + mean
         if any(row[str(i)] is not None for i in range(len(efforts))):
             rows.append(row)
-    first = Column("measure", task)
-    arms = [Column(str(i), e.arm) for i, e in enumerate(efforts)]
-    if format != "table":
-        return render([first, *arms], rows, format)
-    return "\n\n".join(render([first, *some], rows, format) for some in _beside(first, arms, rows))
-
-
-def _beside(first: Column, arms: Sequence[Column], rows: Sequence[dict[str, Any]]) -> list[list[Column]]:
-    """The arms that have room beside each other; of many there are several tables below each other."""
-
-    def size(column: Column) -> int:
-        return 2 + max([width(column.title), *(width(row[column.key] or "") for row in rows)])
-
-    parts: list[list[Column]] = []
-    left = 0
-    for arm in arms:
-        if not parts or size(arm) > left:
-            parts.append([])
-            left = min(WIDTH, terminal_width() or WIDTH) + 2 - size(first)
-        parts[-1].append(arm)
-        left -= size(arm)
-    return parts
+    arms = [[Column(str(i), e.arm)] for i, e in enumerate(efforts)]
+    return render_below([Column("measure", task)], arms, rows, format)
 
 
 def adoption_text(made: Sequence[Efforts], format: Format, *, every: bool = True) -> str:

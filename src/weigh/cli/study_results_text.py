@@ -8,14 +8,18 @@ from typing import Any
 
 from weigh.analyze.estimate import Estimate
 from weigh.analyze.spread import Spread
-from weigh.cli.table import Column, Format, render
-from weigh.cli.terminal import count
+from weigh.cli.table import WIDEST, Column, Format, render, render_below
+from weigh.cli.terminal import count, dollars
 from weigh.pipeline.compare_rows import percent, span
 from weigh.pipeline.study_results import ArmResult, Contrast, StudyResults
 from weigh.pipeline.study_rows import contrast_told, interaction_told, rough_told, verdict_row, within_rows
 
 AXES = ("model", "agent", "revision", "tier")
-WIDTH = 118
+TOOK = {
+    "seconds": "time", "turns": "turns", "tool_calls": "calls", "tool_errors": "errors", "new": "new",
+    "cached": "cached", "generated": "generated", "cost": "cost",
+}  # fmt: skip
+"""What of all that trials took a table has, and under which title; the rest is in JSON and CSV."""
 
 
 def results_text(made: StudyResults, format: Format) -> str:
@@ -31,24 +35,26 @@ def results_text(made: StudyResults, format: Format) -> str:
 
 
 def _arms(made: StudyResults, format: Format) -> str:
-    columns = [
-        *(Column(axis, axis) for axis in AXES if axis != "agent" or len({a.arm.axes.get(axis) for a in made.arms}) > 1),
+    """What the arms achieved and which paths they took, then what their trials took."""
+    rows = [_shown(arm) for arm in made.arms]
+    first = [
+        Column(axis, axis) for axis in AXES if axis != "agent" or len({a.arm.axes.get(axis) for a in made.arms}) > 1
+    ]
+    achieved = [
         Column("n", "n", str, True),
         Column("trials", "trials", str, True),
         Column("match", "match %", str, True),
         Column("interval", "95 % interval", str, True),
-        Column("seconds", "time", str, True),
-        Column("turns", "turns", str, True),
-        Column("tool_errors", "errors", str, True),
-        Column("new", "new", str, True),
-        Column("cached", "cached", str, True),
-        Column("generated", "generated", str, True),
-        *(Column(f"marker:{name}", name, str, True) for name in made.markers if _ever(made, name)),
         Column("ended", "not answered"),
     ]
-    rows = [_shown(arm) for arm in made.arms]
-    kept = [c for c in columns if c.key in AXES or any(row.get(c.key) is not None for row in rows)]
-    return render(kept, rows, format)
+    paths = [Column(f"marker:{name}", name, str, True) for name in made.markers if _ever(made, name)]
+    took = [Column(name, title, str, True) for name, title in TOOK.items()]
+
+    def known(columns: list[Column]) -> list[Column]:
+        return [c for c in columns if any(row.get(c.key) is not None for row in rows)]
+
+    tables = [known(achieved), known(paths)], [known(took)]
+    return "\n\n".join(render_below(first, groups, rows, format) for groups in tables if any(groups))
 
 
 def _shown(arm: ArmResult) -> dict[str, Any]:
@@ -62,9 +68,11 @@ def _shown(arm: ArmResult) -> dict[str, Any]:
         "interval": span(match.low, match.high, percent) if match else None,
         "ended": ", ".join(ended) or None,
     }
-    shapes: dict[str, Callable[[float], str]] = {"seconds": _seconds, "new": count, "cached": count, "generated": count}
-    for name, one in arm.taken.items():
-        row[name] = _middle(one, shapes.get(name, lambda v: f"{v:g}"))
+    shapes: dict[str, Callable[[float], str]] = {
+        "seconds": _seconds, "new": count, "cached": count, "generated": count, "cost": dollars,
+    }  # fmt: skip
+    for name in TOOK:
+        row[name] = _middle(arm.taken[name], shapes.get(name, lambda v: f"{v:g}"))
     if row.get("seconds") is not None:
         row["seconds"] += " s"
     for name, share in arm.adoption.items():
@@ -79,7 +87,7 @@ def _flat(arm: ArmResult) -> dict[str, Any]:
     row |= {"se": match.error if match else None, "low": match.low if match else None}
     row |= {"high": match.high if match else None, "failed": dict(arm.failed), "outcomes": dict(arm.outcomes)}
     for name, one in arm.taken.items():
-        row |= {name: one.median, f"{name}_q1": one.q1, f"{name}_q3": one.q3}
+        row |= {name: one.median, f"{name}_q1": one.q1, f"{name}_q3": one.q3, f"{name}_mean": one.mean}
     for name, share in arm.adoption.items():
         row |= {f"marker:{name}": share.mean, f"marker:{name}_low": share.low, f"marker:{name}_high": share.high}
     return row
@@ -87,8 +95,8 @@ def _flat(arm: ArmResult) -> dict[str, Any]:
 
 def _about(made: StudyResults) -> list[str]:
     lines = [
-        "match: the share of tasks solved, with its interval; time, turns, errors and tokens (new, cached, "
-        "generated): the median of a trial with the interquartile range; failed trials are left out"
+        "match: the share of tasks solved, with its interval; time, turns, calls of tools, errors, tokens (new, "
+        "cached, generated) and cost: the median of a trial with the interquartile range; failed trials are left out"
     ]
     shown = [m for name, m in made.markers.items() if _ever(made, name)]
     if shown:
@@ -96,7 +104,7 @@ def _about(made: StudyResults) -> list[str]:
             f"in percent of tasks: {'; '.join(f'{m.name}: {m.description or m.pattern or m.name}' for m in shown)}"
         )
     lines += made.notes
-    return [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines]
+    return [textwrap.fill(line, WIDEST, subsequent_indent="  ") for line in lines]
 
 
 def _ever(made: StudyResults, marker: str) -> bool:
@@ -105,7 +113,7 @@ def _ever(made: StudyResults, marker: str) -> bool:
 
 def _contrast(contrast: Contrast, format: Format) -> list[str]:
     """What was compared: a line for each model, and whether the models differ."""
-    head = textwrap.fill(contrast_told(contrast), WIDTH, subsequent_indent="  ")
+    head = textwrap.fill(contrast_told(contrast), WIDEST, subsequent_indent="  ")
     rows = [verdict_row(verdict) for verdict in contrast.models]
     columns = [
         Column("model", "model"),
@@ -126,12 +134,12 @@ def _contrast(contrast: Contrast, format: Format) -> list[str]:
         split = [columns[0], Column("axis", "within"), Column("value", ""), *columns[1:-1]]
         lines += ["", render([c for c in split if any(row[c.key] is not None for row in within)], within, format)]
     if rough := rough_told([*rows, *within]):
-        lines.append(textwrap.fill(rough, WIDTH, subsequent_indent="  "))
+        lines.append(textwrap.fill(rough, WIDEST, subsequent_indent="  "))
     differ = interaction_told(contrast)
     if differ is not None:
-        lines.append(textwrap.fill(differ, WIDTH, subsequent_indent="  "))
+        lines.append(textwrap.fill(differ, WIDEST, subsequent_indent="  "))
     if contrast.note:
-        lines.append(textwrap.fill(contrast.note, WIDTH, subsequent_indent="  "))
+        lines.append(textwrap.fill(contrast.note, WIDEST, subsequent_indent="  "))
     return lines
 
 

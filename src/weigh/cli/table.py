@@ -13,6 +13,8 @@ from weigh.cli.terminal import bold, clean, is_colour, terminal_width
 
 Format = Literal["table", "md", "json", "csv"]
 MISSING = "-"
+WIDEST = 118
+"""Columns that a table of many columns takes at most where it can go on below."""
 LEAST = 12
 """Columns that a cut name keeps."""
 
@@ -60,6 +62,42 @@ def render(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], format:
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
     room = terminal_width()
     return _aligned(columns, cells) if room is None else _fitted(columns, cells, room)
+
+
+def render_below(
+    first: Sequence[Column],
+    groups: Sequence[Sequence[Column]],
+    rows: Sequence[Mapping[str, Any]],
+    format: Format = "table",
+) -> str:
+    """The table, its columns in several tables below each other where they have no room.
+
+    Args:
+        first: Begin each of them.
+        groups: What belongs together, and is parted only where it alone has no room.
+    """
+    if format != "table":
+        return render([*first, *(column for group in groups for column in group)], rows, format)
+    most = min(WIDEST, terminal_width() or WIDEST)
+
+    def size(column: Column) -> int:
+        return 2 + max([width(column.title), *(width(_cell(column, row.get(column.key))) for row in rows)])
+
+    # Long names are cut in a terminal; what they name needs room too.
+    room = max(most + 2 - sum(map(size, first)), most // 2)
+    parts: list[list[Column]] = [[]]
+    left = room
+    for group in groups:
+        if sum(map(size, group)) > left:
+            left = 0
+        for column in group:
+            if size(column) > left and parts[-1]:
+                parts.append([])
+            if not parts[-1]:
+                left = room
+            parts[-1].append(column)
+            left -= size(column)
+    return "\n\n".join(render([*first, *part], rows, format) for part in parts)
 
 
 def _fitted(columns: Sequence[Column], cells: list[list[str]], room: int) -> str:

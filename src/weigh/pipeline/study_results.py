@@ -17,6 +17,7 @@ from weigh.define.study import StudyCompare
 from weigh.pipeline.compare import compare_sides
 from weigh.pipeline.compare_options import Options
 from weigh.pipeline.compare_report import Report
+from weigh.pipeline.effort import TAKEN
 from weigh.pipeline.interaction import InteractionReport, compare_along
 from weigh.pipeline.latest import current
 from weigh.pipeline.metrics import marker_metric
@@ -31,15 +32,8 @@ from weigh.records.errors import DefinitionError
 from weigh.records.marker import MarkerSpec
 from weigh.records.run import Run
 from weigh.records.trial import FAILURES, OK
-from weigh.store.columns import MEASURES
 from weigh.store.dataset import Dataset
 from weigh.store.layout import Store
-
-TAKEN = tuple(
-    name for name in ("seconds", "turns", "tool_calls", "tool_errors", "new", "cached", "generated", "cost")
-    if name in MEASURES
-)  # fmt: skip
-"""Columns of the store that say what a trial took."""
 
 
 class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +45,7 @@ class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
         failed: Failed trials by kind; they are in no number here.
         outcomes: Trials without an answer by status; they count as no match.
         match: The share of questions solved, those of all tasks together; None before there is any.
-        taken: By column (`TAKEN`), over trials.
+        taken: By column (`effort.TAKEN`), over trials; `answer_call` over those in which a result contained the answer.
         adoption: Share of questions on which each marker fired, by marker.
     """
 
