@@ -120,5 +120,5 @@ async def test_scripts_come_from_files(tmp_path: Path, name: str, text: str) -> 
 
 def test_a_word_that_no_turn_has_is_named(tmp_path: Path) -> None:
     (tmp_path / "s.json").write_text('{"*": [{"tool_call": []}]}')
-    with pytest.raises(DefinitionError, match="unknown field `tool_call`"):
+    with pytest.raises(DefinitionError, match=r"\*\[0\].tool_call: unknown key 'tool_call'; did you mean 'tool_calls'"):
         open_provider(parse_model(f"scripted/{tmp_path}/s.json"))

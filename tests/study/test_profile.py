@@ -296,6 +296,8 @@ def test_ways_to_judge() -> None:
             {"by": "state", "files": [{"path": "a", "contain": "x"}]},
             r"files\[0\].contain: unknown key 'contain'; did you mean 'contains'?",
         ),
+        ({"by": "state", "files": [{"path": "a", "matches": "("}]}, r"score: file 'a': matches '\(': missing \)"),
+        ({"by": "regex", "target": "a("}, r"judged by 'regex', and its target 'a\(': missing \)"),
         ("exact", "it is judged by 'exact' and has no target"),
         ({"by": "numeric", "target": "many"}, "judged by 'numeric', and its target 'many' is no number"),
     ],

@@ -57,6 +57,8 @@ class MarkerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise DefinitionError(f"{where}: there is no scope {self.scope!r}{hint} (there are: {', '.join(SCOPES)})")
         if (self.pattern is None) == (self.predicate is None):
             raise DefinitionError(f"{where}: give it either a pattern (a regular expression) or a predicate")
+        if self.pattern == "":
+            raise DefinitionError(f"{where}: the pattern is empty, so it would never fire")
         if self.pattern is not None:
             try:
                 re.compile(self.pattern)

@@ -11,12 +11,12 @@ from collections import Counter
 from typing import ClassVar
 
 from weigh.protocols import ScoreContext
-from weigh.records.errors import DefinitionError
 from weigh.records.score import Score
 from weigh.score.base import NOT_FOUND, BaseScorer, TextScorer, gold_texts, reply, scorer_error
-from weigh.score.extract import Rules, find_answer
+from weigh.score.extract import Rules, check_rules, find_answer
 from weigh.score.normal import normalize, words
 from weigh.score.number import parse_number
+from weigh.score.pattern import check_pattern
 
 
 class _Normalising(TextScorer, frozen=True, kw_only=True):
@@ -103,11 +103,8 @@ class RegexScorer(BaseScorer, frozen=True, kw_only=True):
     timeout: ClassVar[float | None] = None
 
     def __post_init__(self) -> None:
-        if self.pattern is not None:
-            try:
-                re.compile(self.pattern)
-            except re.error as error:
-                raise DefinitionError(f"scorer {self.name!r}: pattern {self.pattern!r}: {error}") from None
+        check_rules(self.extract, f"scorer {self.name!r}")
+        check_pattern(self.pattern, f"scorer {self.name!r}: pattern")
 
     async def score(self, context: ScoreContext) -> Score:
         answer = find_answer(reply(context), self.extract)

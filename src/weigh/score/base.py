@@ -17,7 +17,7 @@ from weigh.records.digest import digest
 from weigh.records.errors import Error, Failure
 from weigh.records.instance import Instance
 from weigh.records.score import Score
-from weigh.score.extract import Rules, find_answer, without_reasoning
+from weigh.score.extract import Rules, check_rules, find_answer, without_reasoning
 
 NOT_FOUND = "no answer found in the reply"
 
@@ -66,6 +66,9 @@ class TextScorer(BaseScorer, frozen=True, kw_only=True):
 
     extract: Rules = None
     timeout: ClassVar[float | None] = None
+
+    def __post_init__(self) -> None:
+        check_rules(self.extract, f"scorer {self.name!r}")
 
     def judge(self, answer: str, golds: tuple[str, ...], context: ScoreContext) -> Score:
         """Give the score of an extracted answer against the acceptable ones."""

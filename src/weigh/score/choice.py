@@ -18,7 +18,7 @@ from weigh.records.instance import Instance
 from weigh.records.request import Continuation, LoglikelihoodRequest
 from weigh.records.score import Score
 from weigh.score.base import NOT_FOUND, BaseScorer, reply, scorer_error
-from weigh.score.extract import Rules, find_answer
+from weigh.score.extract import Rules, check_rules, find_answer
 
 Normalization = Literal["none", "token", "character", "byte", "unconditional"]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -120,6 +120,9 @@ class ChoiceLetterScorer(BaseScorer, frozen=True, kw_only=True):
     name: str = "choice_letter"
     extract: Rules = None
     timeout: ClassVar[float | None] = None
+
+    def __post_init__(self) -> None:
+        check_rules(self.extract, f"scorer {self.name!r}")
 
     async def score(self, context: ScoreContext) -> Score:
         instance = context.instance

@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from weigh.records.errors import DefinitionError, suggest
+from weigh.records.errors import DefinitionError, placed, suggest
 
 Rules = str | tuple[str, ...] | None
 
@@ -38,6 +38,15 @@ def find_answer(text: str, rules: Rules) -> str | None:
         if found is not None and found.strip():
             return found.strip()
     return None
+
+
+def check_rules(rules: Rules, where: str) -> None:
+    """See that there are such rules. Raises `DefinitionError`; `where` is what they are of (`scorer 'regex'`)."""
+    for rule in (rules,) if isinstance(rules, str) else rules or ():
+        try:
+            compile_rule(rule)
+        except DefinitionError as error:
+            raise placed(error, f"{where}: extract") from None
 
 
 @lru_cache(maxsize=256)

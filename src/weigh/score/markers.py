@@ -7,7 +7,6 @@ before it was stopped is behaviour all the same. Each says where it matched, so 
 from __future__ import annotations
 
 import re
-import runpy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
@@ -16,6 +15,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from weigh.define.own_file import run_file
 from weigh.protocols import ScoreContext
 from weigh.records.actions import Action
 from weigh.records.digest import digest, digest_bytes
@@ -193,11 +193,13 @@ def load_predicate(spec: MarkerSpec, base: str = "") -> Callable[[Trajectory], A
         path = _file(ref, base)
         if not path.is_file():
             raise DefinitionError(f"{where} {ref!r}: there is no file {path}")
-        known = _run(str(path), path.stat().st_mtime_ns)
+        known = _run(str(path), path.stat().st_mtime_ns, where)
     else:
         try:
             known = vars(import_module(place))
-        except ModuleNotFoundError:
+        except ModuleNotFoundError as error:
+            if not place.startswith(error.name or place):
+                raise DefinitionError(f"{where} {ref!r}: {error}") from error
             raise DefinitionError(f"{where} {ref!r}: there is no module {place!r}; write FILE.py:FUNCTION") from None
     function = known.get(name)
     if not callable(function):
@@ -207,8 +209,8 @@ def load_predicate(spec: MarkerSpec, base: str = "") -> Callable[[Trajectory], A
 
 
 @cache
-def _run(path: str, changed: int) -> dict[str, Any]:
-    return runpy.run_path(path)
+def _run(path: str, changed: int, where: str) -> dict[str, Any]:
+    return run_file(Path(path), where)
 
 
 def _file(ref: str, base: str) -> Path:

@@ -22,7 +22,7 @@ from weigh.protocols import ScoreContext
 from weigh.records.errors import CapabilityError
 from weigh.records.score import Score
 from weigh.score.base import BaseScorer, gold_texts, reply, scorer_error
-from weigh.score.extract import Rules, find_answer
+from weigh.score.extract import Rules, check_rules, find_answer
 
 _WORKER = r"""
 import json, os, sys
@@ -73,6 +73,9 @@ class MathScorer(BaseScorer, frozen=True, kw_only=True):
     extract: Rules = ("boxed", "after:####", "answer_is", "all")
     seconds: float = 10.0
     timeout: ClassVar[float | None] = 120.0
+
+    def __post_init__(self) -> None:
+        check_rules(self.extract, f"scorer {self.name!r}")
 
     async def score(self, context: ScoreContext) -> Score:
         if find_spec("math_verify") is None:

@@ -12,9 +12,11 @@ from typing import ClassVar
 import msgspec
 
 from weigh.protocols import Sandbox, ScoreContext
+from weigh.records.bounds import Positive, check_bound
 from weigh.records.errors import DefinitionError, Error, Failure
 from weigh.records.score import Score
 from weigh.score.base import BaseScorer, scorer_error
+from weigh.score.pattern import check_pattern
 
 _NO_FILE = ("no_file", "path")
 """Codes of a failure to read that say something about the file, not about the sandbox."""
@@ -48,6 +50,11 @@ class FileExpected(msgspec.Struct, frozen=True, kw_only=True):
     contains: str | None = None
     matches: str | None = None
 
+    def __post_init__(self) -> None:
+        check_pattern(self.matches, f"file {self.path!r}: matches")
+        if self.contains == "":
+            raise DefinitionError(f"file {self.path!r}: contains: it is empty, and every text has an empty part")
+
 
 class FilesScorer(LiveScorer, frozen=True, kw_only=True):
     """1 if every file is as expected. Metadata: what is wrong with each that is not.
@@ -79,7 +86,7 @@ class FilesScorer(LiveScorer, frozen=True, kw_only=True):
             raise scorer_error(f"{self.name}: neither the scorer nor inputs['files_expected'] says what is expected")
         try:
             return msgspec.convert(own, tuple[FileExpected, ...])
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, DefinitionError) as error:
             raise scorer_error(f"{self.name}: inputs['files_expected']: {error}", code="bad_files") from None
 
 
@@ -102,11 +109,8 @@ class CommandScorer(LiveScorer, frozen=True, kw_only=True):
     seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.stdout is not None:
-            try:
-                re.compile(self.stdout)
-            except re.error as error:
-                raise DefinitionError(f"{self.name}: stdout={self.stdout!r}: {error}") from None
+        check_pattern(self.stdout, f"{self.name}: stdout")
+        check_bound(self.seconds, Positive, f"{self.name}: seconds")
 
     async def score(self, context: ScoreContext) -> Score:
         sandbox = _live(context, self.name)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import runpy
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from weigh.define.own_file import run_file
 from weigh.records.errors import DefinitionError, WeighError, suggest
 
 
@@ -28,13 +27,7 @@ def load_object(ref: str, base: Path, where: str) -> Any:
     if not path.is_file():
         near = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
         raise DefinitionError(f"{where}: {path} does not exist{suggest(path.name, near)}")
-    sys.path.insert(0, str(path.parent))
-    try:
-        held = runpy.run_path(str(path), run_name=f"weigh_study_{path.stem}")
-    except Exception as error:
-        raise DefinitionError(f"{where}: {path}: {type(error).__name__}: {error}") from error
-    finally:
-        sys.path.remove(str(path.parent))
+    held = run_file(path, where, f"weigh_study_{path.stem}")
     if name not in held:
         own = [n for n, value in held.items() if getattr(value, "__module__", None) == f"weigh_study_{path.stem}"]
         raise DefinitionError(f"{where}: {path} has no {name!r}{suggest(name, own)}")

@@ -23,6 +23,7 @@ from weigh.score.base import BaseScorer
 from weigh.score.every import EveryScorer
 from weigh.score.judge import JudgeScorer
 from weigh.score.number import parse_number
+from weigh.score.pattern import check_pattern
 from weigh.score.state import CommandScorer, FilesScorer
 from weigh.study.files import located
 from weigh.study.spec import TaskEntry
@@ -169,6 +170,10 @@ def _check_target(score: Any, instance: Instance, where: str) -> None:
         own = isinstance(part, Mapping) and (part.get("pattern") or part.get("template"))
         if lacks and not own and (way in _NEED_TARGET or way == "regex"):
             raise DefinitionError(f"{where}: it is judged by {way!r} and has no target")
+        if way == "regex" and not own:
+            gold = instance.gold_answer
+            for target in gold if isinstance(gold, list | tuple) else [gold]:
+                check_pattern(str(target), f"{where}: it is judged by 'regex', and its target")
         if way == "numeric":
             gold = instance.gold_answer
             for target in gold if isinstance(gold, list | tuple) else [gold]:

@@ -8,7 +8,6 @@ its conversation gets the turn that belongs there.
 from __future__ import annotations
 
 import itertools
-import runpy
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,9 +15,11 @@ from typing import Any
 
 import msgspec
 
-from weigh.define.config_file import read_config
+from weigh.define.config_file import read_values
+from weigh.define.decode import decode
+from weigh.define.own_file import run_file
 from weigh.records.digest import digest
-from weigh.records.errors import DefinitionError, Error, Failure
+from weigh.records.errors import DefinitionError, Error, Failure, suggest
 from weigh.records.request import ChatRequest, CompletionRequest, Message, Output, Request, ToolCall
 from weigh.records.usage import Usage
 
@@ -208,15 +209,19 @@ def load_script(model: str) -> Script:
             f"scripted/{model}: there is no file {file}; write echo, constant, FILE.json, FILE.yaml or FILE.py:FUNCTION"
         )
     if function:
-        found = runpy.run_path(str(file)).get(function)
+        held = run_file(file, f"scripted/{model}")
+        found = held.get(function)
         if not callable(found):
-            raise DefinitionError(f"scripted/{model}: {file} has no function {function!r}")
+            names = [name for name, value in held.items() if callable(value) and not name.startswith("_")]
+            raise DefinitionError(f"scripted/{model}: {file} has no function {function!r}{suggest(function, names)}")
         script: Script = found
         return script
-    kind = list[str | Turn] | dict[str, str | Turn | list[str | Turn]]
-    try:
-        if file.suffix in (".yaml", ".yml"):
-            return msgspec.convert(read_config(file), kind)  # type: ignore[no-any-return]
-        return msgspec.json.decode(file.read_bytes(), type=kind)  # type: ignore[no-any-return]
-    except (msgspec.DecodeError, msgspec.ValidationError) as cause:
-        raise DefinitionError(f"scripted/{model}: {file} is no list or object of answers: {cause}") from None
+    values = read_values(file)
+    if not isinstance(values, list | dict):
+        raise DefinitionError(f"scripted/{model}: {file} is no list or object of answers, it is {values!r:.40}")
+    read: Script = decode(values, _SCRIPT, f"scripted/{model}: {file}")
+    return read
+
+
+_SCRIPT: Any = list[str | Turn] | dict[str, str | Turn | list[str | Turn]]
+"""What a file of answers holds."""

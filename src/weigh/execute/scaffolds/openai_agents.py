@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import runpy
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from agents.models.interface import Model
 from openai.types.chat import ChatCompletionMessage
 
 import agents
+from weigh.define.own_file import run_file
 from weigh.execute.limits import LimitReached
 from weigh.execute.scaffolds.briefed import Briefed
 from weigh.execute.scaffolds.conversation import REFUSED, Conversation
@@ -289,7 +289,7 @@ def _load(ref: str) -> Any:
     path, colon, name = ref.rpartition(":")
     if not colon or not Path(path).is_file():
         raise DefinitionError(f"scaffold 'openai_agents': agent is {ref!r}; write FILE.py:NAME of a file that is there")
-    found = runpy.run_path(path).get(name)
+    found = run_file(Path(path), "scaffold 'openai_agents': agent").get(name)
     if not isinstance(found, agents.Agent) and not inspect.isfunction(found):
         raise DefinitionError(f"scaffold 'openai_agents': {path} has no agent {name!r}, nor a function that makes one")
     return found

@@ -6,11 +6,11 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import inspect
-import runpy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from weigh.define.own_file import run_file
 from weigh.protocols import Scaffold
 from weigh.records.errors import CapabilityError, DefinitionError, suggest
 
@@ -90,7 +90,7 @@ def _from_file(ref: str) -> Any:
     path, _, attribute = ref.rpartition(":")
     if not Path(path).is_file():
         raise DefinitionError(f"scaffold '{ref}': there is no file {path}")
-    found = runpy.run_path(path)
+    found = run_file(Path(path), f"scaffold '{ref}'")
     if not callable(found.get(attribute)):
         classes = [name for name, value in found.items() if isinstance(value, type)]
         raise DefinitionError(f"scaffold '{ref}': {path} has no class {attribute!r}{suggest(attribute, classes)}")

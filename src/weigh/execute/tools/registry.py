@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import runpy
 from pathlib import Path
 
+from weigh.define.own_file import run_file
 from weigh.execute.tools.tool import REGISTERED, Tool
 from weigh.records.errors import DefinitionError, suggest
 
@@ -56,7 +56,7 @@ def find_tool(ref: str) -> Tool:
 def _from_file(path: Path, name: str) -> Tool:
     if not path.is_file():
         raise DefinitionError(f"tool {name!r}: there is no file {path}")
-    found = runpy.run_path(str(path))
+    found = run_file(path, f"tool {name!r}")
     tools = {key: value for key, value in found.items() if isinstance(value, Tool)}
     tool = tools.get(name) or next((t for t in tools.values() if t.name == name), None)
     if tool is None:
