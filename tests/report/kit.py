@@ -52,7 +52,7 @@ def write_run(store: Store, run: Run, trials: list[Trial], invocation: Invocatio
         thread.submit(lambda: asyncio.run(write())).result()
 
 
-def study(store: Store, *, questions: int = 24, epochs: int = 1) -> Run:
+def study(store: Store, *, questions: int = 24, epochs: int = 1, name: str = "study") -> Run:
     """Four arms (model x tier) on three tasks; some trials fail, one task was left out."""
     arms = tuple(
         Arm(id=f"{model}/{tier}", digest=digest(model, tier),
@@ -60,13 +60,13 @@ def study(store: Store, *, questions: int = 24, epochs: int = 1) -> Run:
         for model, tier, _ in ARMS
     )  # fmt: skip
     tasks = tuple(
-        TaskInfo(name=name, digest=digest(name), metrics=(METRIC,), markers=MARKERS, num_instances=questions,
+        TaskInfo(name=one, digest=digest(one), metrics=(METRIC,), markers=MARKERS, num_instances=questions,
                  definition={"formatter": {"formatter": "ChatFormatter"}, "num_fewshot": 0}, source="made for tests",
                  licence="Apache-2.0")
-        for name in ("label", "count", "caption")
+        for one in ("label", "count", "caption")
     )  # fmt: skip
     run = Run(
-        id="study-0a1b2c3d", name="study", created=1000.0, arms=arms, tasks=tasks, harness={"name": "loop"},
+        id=f"{name}-0a1b2c3d", name=name, created=1000.0, arms=arms, tasks=tasks, harness={"name": "loop"},
         suites=(SuiteNode(name="all", members=("label", "count", "caption"), aggregation="pooled"),
                 SuiteNode(name="more", members=("label", "speech"))),
     )  # fmt: skip
@@ -98,7 +98,8 @@ def _trial(
     hostile = number == 0 and task.name == "label"
     question = f"{task.name} number {number}" + (f" {HOSTILE}" if hostile else "")
     instance = Instance(
-        question=question, gold_answer=f"answer {number}", id=name, metadata={"kind": "odd" if number % 2 else "even"},
+        question=question, gold_answer=f"answer {number}", id=name,
+        metadata={"kind": "odd" if number % 2 else "even", "serial": f"{task.name}{number}"},
         inputs={"files": {"cat.png": {"base64": PIXEL}, "notes.txt": "read me"}} if task.name == "caption" else {},
     )  # fmt: skip
     told = large and "skill" in arm.id

@@ -22,9 +22,11 @@ from weigh.pipeline.questions import questions
 from weigh.pipeline.report_source import CachedDataset, Source
 from weigh.pipeline.values import did_fail, read_values
 from weigh.records.run import MetricInfo
-from weigh.records.trial import join_spec
+from weigh.records.trial import OK, join_spec
 
 FAILED = MetricInfo(name="failed", scorer="failed", lower_is_better=True)
+UNANSWERED = MetricInfo(name="unanswered", scorer="unanswered", lower_is_better=True)
+"""Trials that ended without an answer and are no failures (timeouts, limits); left out where there are none."""
 EVERY = -1
 """The place of "all tasks" where a task's place is expected."""
 
@@ -33,7 +35,7 @@ def cost_rows(
     data: CachedDataset, source: Source, tasks: Sequence[str], costs: Sequence[str], markers: Sequence[str]
 ) -> list[dict[str, Any]]:
     """One row an arm, measure and task, and one for all tasks together; nothing where nobody knows the cost."""
-    infos = [COSTS[name] for name in costs] + [FAILED] + [MetricInfo(name=m, scorer=m) for m in markers]
+    infos = [COSTS[name] for name in costs] + [FAILED, UNANSWERED] + [MetricInfo(name=m, scorer=m) for m in markers]
     rows = []
     for place, member in enumerate(source.members):
         for info in infos:
@@ -49,14 +51,17 @@ def cost_rows(
                 flat = np.concatenate([flat for _, flat, _ in parts])
                 over = np.concatenate([found.values for _, _, found in parts])
                 rows.append(_row(place, EVERY, info, flat, over, None))
-    return [row for row in rows if row["n"]]
+    asked = any(row["mean"] for row in rows if row["measure"] == UNANSWERED.name)
+    return [row for row in rows if row["n"] and (asked or row["measure"] != UNANSWERED.name)]
 
 
 def _values(data: CachedDataset, task: Any, info: MetricInfo, member: Any) -> Any:
-    if info is not FAILED:
+    if info not in (FAILED, UNANSWERED):
         return read_values(data, task, info, member)
     found = read_values(data, task, COSTS["seconds"], member)
-    return msgspec.structs.replace(found, value=did_fail(found.status).astype(float))
+    failed = did_fail(found.status)
+    value = failed if info is FAILED else ~failed & (found.status != OK)
+    return msgspec.structs.replace(found, value=value.astype(float))
 
 
 def _row(arm: int, task: int, info: MetricInfo, flat: Any, over: Any, clusters: Any) -> dict[str, Any]:

@@ -108,10 +108,10 @@ def differences(store: Store, words: Sequence[str], options: Options) -> Drawing
         errors=options.errors, bootstrap=False,
     ))  # fmt: skip
     found = [
-        (row["task"] if len(reports) == 1 else f"{row['task']}: {report.b}", row)
+        (_line(row) if len(reports) == 1 else f"{_line(row)}: {report.b}", row)
         for report in reports
         for row in flat_rows(report)
-        if row["kind"] in ("task", "suite") and (row["difference"] is not None or row["ratio"] is not None)
+        if row["kind"] in ("task", "suite", "given") and (row["difference"] is not None or row["ratio"] is not None)
     ]
     if not found:
         raise DefinitionError("no task has a paired difference")
@@ -127,6 +127,11 @@ def differences(store: Store, words: Sequence[str], options: Options) -> Drawing
         chart="forest", rows=tuple(rows), notes=(*notes, *(note for report in reports for note in report.notes)),
         settings={"x_title": title, "percent": percents, "null": 1.0 if ratios else 0.0},
     )  # fmt: skip
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    """What stands at a difference: a task or suite, below it the smaller claim about exactly these questions."""
+    return f"- these questions, {row['task']}" if row["kind"] == "given" else str(row["task"])
 
 
 def _difference(name: str, row: Mapping[str, Any]) -> dict[str, Any]:

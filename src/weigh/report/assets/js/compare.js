@@ -142,7 +142,7 @@ function paths(a, b, marker, command) {
 function unitGroups(rows) {
   const groups = new Map();
   for (const row of rows) {
-    if (row.kind === "given" || (row.difference === undefined && row.ratio === undefined)) continue;
+    if (row.difference === undefined && row.ratio === undefined) continue;
     const key = row.ratio !== undefined ? "ratio" : row.unit || "plain";
     if (!groups.has(key)) groups.set(key, []);
     groups.get(key).push(row);
@@ -153,7 +153,8 @@ function unitGroups(rows) {
 function forest(rows) {
   const ratio = rows[0].ratio !== undefined;
   const points = rows[0].unit === "proportion";
-  const name = (r) => (r.kind === "group" ? `${r.task}: ${r.group}` : r.task);
+  // The smaller claim, about exactly these questions, has a line below its task's.
+  const name = (r) => (r.kind === "group" ? `${r.task}: ${r.group}` : r.kind === "given" ? `- these questions, ${r.task}` : r.task);
   const [a, b] = sides();
   const taskOf = (r) => payload().tasks.findIndex((t) => t.spec === r.task);
   const marks = rows.map((r) => ({

@@ -1,6 +1,6 @@
 // What trials cost: a box and every trial as a point, and cost against score.
 
-import { armName, arms, tasks } from "./controls.js";
+import { armName, arms, tasks, unfiltered } from "./controls.js";
 import { COUNT, PERCENT, PLAIN, later, legend, place } from "./chart.js";
 import { check, choice, empty, few, h, table } from "./dom.js";
 import { isFailed, isPercent, measure, payload } from "./payload.js";
@@ -29,7 +29,7 @@ export function costs(results) {
     choice("cost", known.map((m) => [m.name, m.label]), cost, (value) => set({ cost: value })),
     choice("on", places.map((t) => [t, t === EVERY ? "all tasks" : data.tasks[t].spec]), task, (value) => set({ of: value })),
     positive ? check("logarithmic", log, (on) => set({ scale: on ? "log" : "" })) : null,
-    h("span", { className: "soft" }, "per trial: box from quartile to quartile, whiskers within 1.5 of its width"));
+    h("span", { className: "soft" }, "per trial: box from quartile to quartile, whiskers within 1.5 of its width", drawnOf(here)));
   const order = here.map((c) => data.arms[c.arm].label);
   const strip = later(place(), "strip", () => ({
     rows: here.flatMap((c) => trialPoints(c.arm, task, cost, log)),
@@ -44,7 +44,15 @@ export function costs(results) {
     { title: "mean ± SE", number: true, cell: (c) => c.mean_shown },
     { title: "trials: median (quartiles)", number: true, cell: (c) => c.box.shown },
   ], here, { caption: `${title} by arm`, sortable: true });
-  return [h("h2", {}, "Cost"), bar, strip, numbers, ...against(results, info, task, log)];
+  return [h("h2", {}, "Cost"), unfiltered("over all tasks", task === EVERY && specs.length < data.tasks.length), bar, strip, numbers, ...against(results, info, task, log)];
+}
+
+// How many of the trials are points, where that is not all of them.
+function drawnOf(rows) {
+  const cut = rows.map((c) => c.trials).filter((n) => n > MOST_POINTS);
+  if (!cut.length) return "";
+  const [least, most] = [Math.min(...cut), Math.max(...cut)].map((n) => n.toLocaleString("en"));
+  return `; of more than ${MOST_POINTS} trials of an arm (here ${least === most ? most : `${least} to ${most}`}) ${MOST_POINTS} are drawn, the box is of all`;
 }
 
 function trialPoints(arm, task, cost, log) {

@@ -85,6 +85,7 @@ function measures() {
     found.push([`median:${name}`, `median ${title}`], [`mean:${name}`, `mean ${title}`]);
   }
   found.push(["mean:failed", "trials with an error"]);
+  if (data.costs.some((c) => c.measure === "unanswered")) found.push(["mean:unanswered", "trials with no answer"]);
   for (const m of data.markers) found.push([`mean:${m}`, `trials with ${markerName(m)}`]);
   return found;
 }
@@ -167,7 +168,7 @@ function resultTable(results) {
     { title: `${100 * get("level")} % interval`, number: true, cell: (r) => r.shown.interval },
     // A smallest difference belongs to two arms: with several, Compare has it pair by pair.
     shown.length === 1 ? { title: "MDE80", number: true, cell: (r) => r.shown.mde80, about: "about the smallest difference to another such arm that would show 4 times in 5, taken alone" } : null,
-    { title: "failed", number: true, cell: (r) => r.suite ? null : Object.keys(r.failed).length ? h("span", { className: "bad" }, to(kinds(r.failed), { arm: r.arm, task: r.task, show: "failed" })) : "0" },
+    { title: "failed", number: true, cell: (r) => Object.keys(r.failed).length ? h("span", { className: "bad" }, to(kinds(r.failed), { arm: r.arm, task: r.task, show: "failed" })) : "0" },
     { title: "no answer", number: true, cell: (r) => countsOf(r.outcomes, { arm: r.arm, task: r.task }) },
     { title: "tokens, total", number: true, about: "of all trials; Cost has them by trial", cell: (r) => r.suite || r.tokens === null ? null : r.tokens.toLocaleString("en") },
     { title: "wall seconds", number: true, about: "how long trials of the task were in flight, several at once; Cost has the seconds of one trial", cell: (r) => r.suite || r.seconds === null ? null : r.seconds.toFixed(1) },
@@ -179,7 +180,7 @@ function resultTable(results) {
     why.set(told, [...(why.get(told) || []), data.arms[r.arm].label]);
   }
   const missing = [...why].map(([told, names]) => h("span", {}, told, names.length < shown.length ? [" (", few(names), ")"] : ""));
-  return h("div", {}, made, notes([get("errors") === "zero" ? "failed trials count as the worst value" : null,
+  return h("div", {}, unfiltered("over all tasks of a suite in its rows", tasks().length < data.tasks.length && rows.some((r) => r.suite)), made, notes([get("errors") === "zero" ? "failed trials count as the worst value" : null,
     get("shared") === "1" ? "only questions on which every arm has a value" : null,
     rows.some((r) => (r.interval_method || "").includes("these epochs")) ? "of a task with one question (n 1) the interval is that of its epochs: how it comes out when it is asked again, not how other questions would" : null,
     "score ± SE: the mean over questions and its standard error", ...missing].filter(Boolean)),

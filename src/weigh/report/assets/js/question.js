@@ -80,7 +80,7 @@ function toldOf(records, prompts) {
 }
 
 // How a trial went: "match: right", "timeout".
-function verdict(trial, metric) {
+export function verdict(trial, metric) {
   const value = valueOf(trial, "exclude");
   if (value === null) return status(trial);
   return `${metric ? metric.name : "score"}: ${judged(value, metric)}${status(trial) === "ok" ? "" : ` (${status(trial)})`}`;

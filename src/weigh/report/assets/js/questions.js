@@ -8,6 +8,7 @@ import { fresh, get, set } from "./state.js";
 import { markersScored, statuses, trialTest } from "./trials.js";
 
 const PAGE = 200;
+const MOST_VALUES = 60;
 const OUTCOMES = [["flips", "flips"], ["won", "B better"], ["lost", "B worse"], ["right", "both right"], ["wrong", "both wrong"], ["tied", "same score"], ["failed", "a trial failed or gave no answer"], ["one", "only one side has it"], ["all", "all"]];
 
 export function questions(main) {
@@ -85,9 +86,10 @@ function mean(trials, errors) {
 }
 
 function metadataFields() {
-  const found = new Set();
-  for (const one of payload().instances) for (const [key, value] of Object.entries(one.metadata || {})) found.add(`${key}=${value}`);
-  return found.size <= 60 ? [...found].sort() : [];
+  const found = new Map();
+  for (const one of payload().instances) for (const [key, value] of Object.entries(one.metadata || {})) found.set(key, (found.get(key) || new Set()).add(value));
+  // A key with a value of its own for almost every question is no way to choose questions.
+  return [...found].filter(([, values]) => values.size <= MOST_VALUES).flatMap(([key, values]) => [...values].map((value) => `${key}=${value}`)).sort();
 }
 
 const SINGLE = ["right", "wrong", "failed", "all"];

@@ -23,8 +23,8 @@ export function tasksView(main) {
   if (!own.length) return main.append(empty("No question of this task was asked."));
   const step = (by) => set({ at: own[Math.min(own.length - 1, Math.max(0, own.indexOf(instance) + by))], task: at });
   window.weighTasks = { step };
-  main.append(h("h2", {}, "What every arm answered"), h("div", { className: "row" }, h("button", { type: "button", onclick: () => step(-1), "aria-label": "Previous question" }, "‹"),
-    h("button", { type: "button", onclick: () => step(1), "aria-label": "Next question" }, "›"), h("span", {}, `question ${own.indexOf(instance) + 1} of ${own.length}: ${data.instances[instance].id}`)), ...question(instance));
+  main.append(h("h2", {}, "What every arm answered"), h("div", { className: "row" }, h("button", { type: "button", onclick: () => step(-1), disabled: instance === own[0], "aria-label": "Previous question" }, "‹"),
+    h("button", { type: "button", onclick: () => step(1), disabled: instance === own.at(-1), "aria-label": "Next question" }, "›"), h("span", {}, `question ${own.indexOf(instance) + 1} of ${own.length}: ${data.instances[instance].id}`)), ...question(instance));
 }
 
 function about(task, asked) {

@@ -3,7 +3,8 @@
 import { armName } from "./controls.js";
 import { empty, h, plural, replace } from "./dom.js";
 import { givenRow } from "./given.js";
-import { judged, measure, payload, record, status, text } from "./payload.js";
+import { judged, measure, payload, primary, record, status, text } from "./payload.js";
+import { verdict } from "./question.js";
 import { get, link, set } from "./state.js";
 import { stepsOf } from "./steps.js";
 import { epochOf } from "./trials.js";
@@ -41,7 +42,14 @@ function firstWorthwhile() {
 
 function label(trial) {
   const data = payload();
-  return `${data.arms[data.trials.arm[trial]].label}${epochOf(trial)} · ${status(trial)}`;
+  return `${data.arms[data.trials.arm[trial]].label}${epochOf(trial)} · ${verdict(trial, primary(data.tasks[data.trials.task[trial]]))}`;
+}
+
+// The same arm's trial of another question, of the same epoch where there is one.
+function alikeOn(instance, trial) {
+  const { trials } = payload();
+  const own = trials.id.map((_, i) => i).filter((i) => trials.instance[i] === instance && trials.arm[i] === trials.arm[trial]);
+  return own.find((i) => trials.epoch[i] === trials.epoch[trial]) ?? own[0];
 }
 
 function picker(trial, second = null) {
@@ -58,13 +66,13 @@ function picker(trial, second = null) {
   const step = (by) => {
     const next = instance + by;
     if (!data.instances[next]) return;
-    const arm = data.trials.arm[trial];
-    const at = data.trials.instance.findIndex((k, i) => k === next && data.trials.arm[i] === arm);
-    set({ trial: data.trials.id[at < 0 ? data.trials.instance.indexOf(next) : at], vs: "", step: "" });
+    const at = alikeOn(next, trial) ?? data.trials.instance.indexOf(next);
+    const beside = second === null ? undefined : alikeOn(next, second);
+    set({ trial: data.trials.id[at], vs: beside === undefined || beside === at ? "" : data.trials.id[beside], step: "" });
   };
   window.weighTrace = { step };
-  return h("div", {}, h("div", { className: "row" }, h("button", { type: "button", onclick: () => step(-1), "aria-label": "Previous question" }, "‹"),
-    h("button", { type: "button", onclick: () => step(1), "aria-label": "Next question" }, "›"),
+  return h("div", {}, h("div", { className: "row" }, h("button", { type: "button", onclick: () => step(-1), disabled: !data.instances[instance - 1], "aria-label": "Previous question" }, "‹"),
+    h("button", { type: "button", onclick: () => step(1), disabled: !data.instances[instance + 1], "aria-label": "Next question" }, "›"),
     h("b", {}, `${data.tasks[data.instances[instance].task].spec} · ${data.instances[instance].id}`),
     h("label", {}, "trial", select("trial", trial)), same.length > 1 ? h("label", {}, "beside", select("vs", second, "nothing")) : null),
   h("pre", { className: "text" }, data.instances[instance].question || "(no text)"),
