@@ -1,12 +1,12 @@
-"""The shipped profile of transformers: its Skill's commands run on tiny weights, its markers see what they should."""
+"""The shipped profile of transformers: its markers see what they should, its answers are judged, its files are whole.
+
+`test_transformers_releases.py` runs its commands in two releases.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
-import json
-import subprocess
-import sys
 import wave
 from pathlib import Path
 
@@ -27,50 +27,17 @@ SST = "distilbert/distilbert-base-uncased-finetuned-sst-2-english"
 PIPE = "from transformers import pipeline; print(pipeline"
 SOLUTIONS = {
     "sentiment": f"""python -c "{PIPE}('text-classification', model='{SST}')('the soup was cold .')[0]['label'])" """,
-    "fill-mask": f"""python -c "{PIPE}('fill-mask', model='google-bert/bert-base-uncased')"""
-    """('paris is the [MASK] of france .')[0]['token_str'])" """,
-    "audio-classes": """python -c "from scipy.io import wavfile; from transformers import pipeline; """
-    """r, a = wavfile.read('tone.wav'); print(pipeline('audio-classification', """
-    """model='MIT/ast-finetuned-audioset-10-10-0.4593')({'raw': a / 32768, 'sampling_rate': r})[0]['label'])" """,
     "token-count": """python -c "from transformers import AutoTokenizer; """
     """print(len(AutoTokenizer.from_pretrained('openai-community/gpt2')('the soup was cold .').input_ids))" """,
-    "picture": f"""python -c "{PIPE}('image-classification', model='facebook/tiny-vit')('circle.png')[0]['label'])" """,
     "removed": """python -c "from transformers import pipeline; p = pipeline('question-answering', """
     """model='distilbert/distilbert-base-cased-distilled-squad'); """
     """print(sorted(p(question='what was cold', context='the soup was cold .')))" """,
 }
-"""Commands of the profile's Skill on tiny weights, whose answers mean nothing: that they run is what is seen."""
 
 
 @pytest.fixture(scope="module")
 def profile() -> Profile:
     return load_profile("transformers", Path())
-
-
-def solve(python: str, folder: Path, inputs: Path) -> dict[str, str]:
-    """What each command prints with the transformers of a Python."""
-    for name in ("tone.wav", "circle.png"):
-        (folder / name).write_bytes((inputs / name).read_bytes())
-    script = Path(__file__).with_name("tiny_transformers.py").resolve()
-    done = subprocess.run(
-        [python, str(script)], input=json.dumps(SOLUTIONS), cwd=folder, capture_output=True, text=True, timeout=300,
-        check=False, env={"PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "HOME": str(folder)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("transformers") is None, reason="needs transformers and torch")
-def test_the_commands_of_the_skill_run_on_tiny_weights(profile: Profile, tmp_path: Path) -> None:
-    said = solve(sys.executable, tmp_path, profile.base / "inputs")
-    assert said["sentiment"].strip() in ("NEGATIVE", "POSITIVE")
-    assert said["audio-classes"].strip() in ("Sine wave", "Speech")
-    assert said["token-count"].strip() == "7" and said["picture"].startswith("LABEL_")
-    assert said["fill-mask"].strip() and "Error" not in said["fill-mask"]
-    is_new = int(said["version"].split(".")[0]) >= 5
-    assert ("question-answering" in said["removed"] and "Error" in said["removed"]) == is_new, said["removed"]
 
 
 @pytest.mark.parametrize(
