@@ -190,7 +190,13 @@ def executor(provider: Provider, **settings: Any) -> Executor:
 
 
 async def run_all(
-    provider: Provider, count: int = 1, *, request: Request | None = None, concurrency: int = 8, **settings: Any
+    provider: Provider,
+    count: int = 1,
+    *,
+    request: Request | None = None,
+    concurrency: int = 8,
+    grace: float = 0.3,
+    **settings: Any,
 ) -> tuple[list[Trial], PoolResult]:
     """Execute `count` cells and return the trials with what the pool says of them."""
     sink = ListSink()
@@ -204,6 +210,6 @@ async def run_all(
         concurrency=concurrency,
         stop=stop,
         on_bug=lambda cell, bug: bug_trial("r", cell, bug),
-        grace=0.3,
+        grace=grace,
     )
     return sink.trials, result

@@ -98,7 +98,7 @@ async def test_a_run_that_stops_refuses_and_gives_the_trial_back() -> None:
     async with Gateway() as gateway:
         scaffold = ThroughGateway(gateway)
         provider = Stopping(["x"], ScriptedOptions(fail_every=1))
-        trials, _ = await run_all(provider, scaffold=scaffold, stop=stop)
+        trials, _ = await run_all(provider, scaffold=scaffold, stop=stop, grace=120)
     assert trials == []
     assert scaffold.statuses == [429] * 4
     assert scaffold.codes == ["stopping"] * 4

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -19,7 +19,7 @@ from weigh.execute.stop import StopSignal
 from weigh.execute.trials import bug_trial
 from weigh.plan.cell import Cell
 from weigh.records.errors import CapabilityError, DataError, StoreError
-from weigh.records.request import Output
+from weigh.records.request import Output, Request
 from weigh.records.trial import Trial
 from weigh.records.usage import Usage
 
@@ -35,6 +35,13 @@ async def pooled(count: int, provider: ScriptedProvider, *, concurrency: int = 8
     return await run_cells(
         cells(count), runner.execute, sink, concurrency=concurrency, on_bug=on_bug, **settings  # type: ignore[arg-type]
     )  # fmt: skip
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    """Let the others go on until something has happened."""
+    async with asyncio.timeout(60):
+        while not happened():  # noqa: ASYNC110 - a turn of the loop, not a time
+            await asyncio.sleep(0)
 
 
 async def test_every_cell_becomes_one_trial_and_never_more_in_flight_than_asked() -> None:
@@ -128,9 +135,24 @@ async def test_an_error_of_the_plan_ends_the_run_and_keeps_what_is_done() -> Non
 
 async def test_stopping_finishes_what_is_in_flight() -> None:
     stop, sink, events = StopSignal(), ListSink(), list[Event]()
-    asyncio.get_running_loop().call_later(0.12, stop.request, "interrupted")
-    slow = ScriptedProvider(echo, ScriptedOptions(latency=0.05))
-    result = await pooled(10_000, slow, stop=stop, sink=sink, on_event=events.append)
+    told = asyncio.Event()
+
+    class Slow(ScriptedProvider):
+        """Stops the run in its twenty-first call; what is asked from then on ends when that was told."""
+
+        async def respond(self, request: Request) -> Output:
+            if self.calls == 20:
+                stop.request("interrupted")
+            if stop.reason:
+                await told.wait()
+            return await super().respond(request)
+
+    def tell(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Stopping):
+            told.set()
+
+    result = await pooled(10_000, Slow(echo), stop=stop, sink=sink, on_event=tell)
     assert result.stopped == "interrupted" and result.cancelled == 0
     assert result.started == result.done == len(sink.trials) == sum(isinstance(e, Finished) for e in events)
     assert 1 <= next(e for e in events if isinstance(e, Stopping)).in_flight <= 8  # a worker may be between two trials
@@ -160,30 +182,45 @@ async def test_in_flight_are_trials_and_not_workers() -> None:
 
 async def test_what_does_not_finish_in_the_grace_time_is_given_back() -> None:
     stop, sink = StopSignal(), ListSink()
-    asyncio.get_running_loop().call_later(0.05, stop.request, "interrupted")
     hanging = ScriptedProvider(echo, ScriptedOptions(hang_every=4))
-    result = await pooled(10_000, hanging, stop=stop, sink=sink, grace=0.1)
+
+    async def stopping() -> None:
+        await until(lambda: hanging.calls == 32)  # of which eight hang
+        stop.request("interrupted")
+
+    result, _ = await asyncio.gather(pooled(10_000, hanging, stop=stop, sink=sink, grace=0.1), stopping())
     assert result.cancelled == 8 and result.started == result.done + 8
     assert all(t.status == "ok" for t in sink.trials)
 
 
 async def test_asking_twice_cancels_at_once() -> None:
     stop = StopSignal()
-    loop = asyncio.get_running_loop()
+    hanging = ScriptedProvider(echo, ScriptedOptions(hang_every=1))
+
+    async def impatient() -> None:
+        await until(lambda: hanging.calls == 8)
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            await asyncio.sleep(0.05)
+
     with stop.on_signals(signal.SIGUSR1):
-        loop.call_later(0.05, os.kill, os.getpid(), signal.SIGUSR1)
-        loop.call_later(0.10, os.kill, os.getpid(), signal.SIGUSR1)
         began = time.monotonic()
-        result = await pooled(100, ScriptedProvider(echo, ScriptedOptions(hang_every=1)), stop=stop, grace=30)
+        result, _ = await asyncio.gather(pooled(100, hanging, stop=stop, grace=60), impatient())
     assert time.monotonic() - began < 20 and result.cancelled == 8
 
 
 async def test_waiting_trials_do_not_hold_up_a_stop() -> None:
-    stop = StopSignal()
+    stop, sink = StopSignal(), ListSink()
     limited = ScriptedProvider(echo, ScriptedOptions(rate_limit=1, retry_after=60))
-    asyncio.get_running_loop().call_later(0.1, stop.request, "interrupted")
+
+    async def stopping() -> None:
+        await until(lambda: len(sink.trials) == 1)
+        for _ in range(100):  # turns, in which its worker takes another and all wait
+            await asyncio.sleep(0)
+        stop.request("interrupted")
+
     began = time.monotonic()
-    result = await pooled(100, limited, stop=stop, grace=30)
+    result, _ = await asyncio.gather(pooled(100, limited, stop=stop, sink=sink, grace=60), stopping())
     assert time.monotonic() - began < 20
     assert result.statuses == {"ok": 1} and result.cancelled == 8
 
