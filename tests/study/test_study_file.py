@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from weigh.define.spec import parse_model
-from weigh.define.study import make_study, read_study
+from weigh.define.study import StudyTask, make_study, read_study, task_epochs
 from weigh.pipeline.study import StudyChanges, agent_harness
 from weigh.records.errors import DefinitionError
 
@@ -91,6 +91,13 @@ def test_a_study_called_study_is_named_after_its_folder(tmp_path: Path) -> None:
         ({"max_tokens": 0}, "max_tokens: expected a whole number from 1, got 0"),
         ({"models": [{"model": "scripted/echo", "size": 0}]}, "size: expected a number above 0, got 0"),
         ({"limits": {"turn": 3}}, "limits.turn: unknown key 'turn'; did you mean 'turns'?"),
+        ({"profile": None, "profilex": "p"}, "unknown key 'profilex'; did you mean 'profile'?"),
+        ({"models": None, "modelsx": ["p"]}, "unknown key 'modelsx'; did you mean 'models'?"),
+        (
+            {"models": [{"model": "scripted/echo", "name": "a,b"}]},
+            "models: name 'a,b': not empty, and none of , * ? [ ]",
+        ),
+        ({"tasks": ["a", "b", "a"]}, "tasks: 'a' is there twice; write it once"),
         ({"name": "a b"}, "name 'a b': no spaces"),
         ({"network": "closed"}, "network: expected gateway or open, got 'closed'"),
         ({"margin": 5}, "margin: 5 is 500 percentage points, and scores lie between 0 and 1; write 5pp or 0.05"),
@@ -99,13 +106,27 @@ def test_a_study_called_study_is_named_after_its_folder(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_is_said_with_its_place(changes: dict[str, object], said: str) -> None:
     with pytest.raises(DefinitionError, match="study") as caught:
-        make_study({**LEAST, **changes}, "study.yaml")
+        make_study({key: value for key, value in {**LEAST, **changes}.items() if value is not None}, "study.yaml")
     assert said in str(caught.value)
 
 
 @pytest.mark.parametrize("margin", ["5pp", 0.05, "0.05"])
 def test_a_margin_is_written_as_on_the_command_line(margin: object) -> None:
     assert make_study({**LEAST, "margin": margin}, "study.yaml").margin == 0.05
+
+
+def test_a_name_says_its_epochs_before_a_glob_does() -> None:
+    names = ["sum-easy", "sum-hard", "tell"]
+    tasks = [
+        StudyTask(task="sum-hard", epochs=8), StudyTask(task="sum-*", epochs=2), StudyTask(task="*-hard", epochs=2),
+        StudyTask(task="tell"),
+    ]  # fmt: skip
+    assert task_epochs(tasks, names, "s") == {"sum-hard": 8, "sum-easy": 2}
+    assert task_epochs(tasks[::-1], names, "s") == {"sum-hard": 8, "sum-easy": 2}
+    unlike = [StudyTask(task="sum-*", epochs=2), StudyTask(task="*-hard", epochs=3)]
+    with pytest.raises(DefinitionError, match=r"'sum-\*' says 2 epochs for 'sum-hard', and '\*-hard' says 3; write"):
+        task_epochs(unlike, names, "study.yaml")
+    assert task_epochs([*unlike, StudyTask(task="sum-hard", epochs=1)], names, "s")["sum-hard"] == 1
 
 
 def test_a_study_says_its_profile() -> None:

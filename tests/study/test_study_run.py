@@ -183,6 +183,55 @@ async def test_what_a_study_file_says_wrongly_is_told_with_file_and_key(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "tiers:\n",
+            "markers: {help: {pattern: x, scope: comands}}\ntiers:\n",
+            "scope 'comands'; did you mean 'commands'",
+        ),
+        ("tiers:\n", "markers: {help: '('}\ntiers:\n", r"markers: marker 'help': the pattern '\(' cannot be read"),
+        ("tiers:\n", "markers: {help: {predicate: 'made.py:mad'}}\ntiers:\n", "no function 'mad'; did you mean 'made'"),
+        ("target: hello Ada", "target: hello Ada\n    score: contain", "no way 'contain' to judge; did you mean"),
+        ("contains: hello", "contain: hello", "unknown key 'contain'; did you mean 'contains'"),
+        ("instructions: Read NOTES.md.", "instructions_file: NOTES.md", "instructions_file: there is no "),
+    ],
+)
+async def test_what_a_profile_says_wrongly_is_told_with_its_file(
+    study: Path, library: Path, old: str, new: str, said: str
+) -> None:
+    make_study(study.parent, library, {"[bare, skill]": "[bare, notes]"})
+    own = study.parent / "profile.yaml"
+    assert old in own.read_text()
+    own.write_text(own.read_text().replace(old, new))
+    with pytest.raises(WeighError, match=said) as caught:
+        await plan_study(read_study(study))
+    assert str(caught.value).count(str(own)) == 1 and str(caught.value).startswith(f"{own}: ")
+
+
+async def test_an_option_of_an_agent_is_told_with_its_place(study: Path, library: Path) -> None:
+    make_study(study.parent, library, {"[coder]": "[{agent: coder, options: {skils: loaded}}]"})
+    with pytest.raises(WeighError) as caught:
+        await plan_study(read_study(study))
+    assert str(caught.value) == (
+        f"{study}: agents: coder: scaffold 'tool_loop': there is no option 'skils'; did you mean 'skills'?"
+    )
+
+
+async def test_a_judge_that_is_missing_or_mistyped_is_told(study: Path, library: Path) -> None:
+    make_study(study.parent, library, {"harness: {sandbox": "harness: {helpers: {judg: scripted/echo}, sandbox"})
+    own = study.parent / "profile.yaml"
+    own.write_text(own.read_text().replace("    target: hello Ada", "    target: hello Ada\n    score: judge"))
+    with pytest.raises(WeighError) as caught:
+        await open_session(await plan_study(read_study(study)))
+    assert str(caught.value).splitlines() == [
+        f"greet.tell needs a helper model with the role 'judge': say `harness: {{helpers: {{judge: PROVIDER/NAME}}}}` "
+        f"in {study}",
+        "helpers: nobody asks a helper with the role 'judg'; did you mean 'judge'?",
+    ]
+
+
 async def test_a_wrong_sandbox_on_the_command_line_gets_the_choices(study: Path) -> None:
     with pytest.raises(WeighError, match=r"--sandbox: .*or none, got 'bubblewarp'; did you mean 'bubblewrap'\?"):
         await plan_study(read_study(study), StudyChanges(sandbox="bubblewarp"))

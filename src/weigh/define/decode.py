@@ -32,7 +32,7 @@ def decode(value: Any, kind: type[T], where: str) -> T:
         kind: What to make of it.
         where: What is being read, for the error: `study.toml`, `-o`, `Harness(...)`.
     """
-    _check_keys(value, kind, where, "")
+    _check_keys(value, kind, where)
     return typing.cast(T, _convert(value, kind, where, ""))
 
 
@@ -163,7 +163,7 @@ def _fits(value: Any, kind: Any) -> bool:
     return True
 
 
-def _check_keys(value: Any, kind: Any, where: str, path: str) -> None:
+def _check_keys(value: Any, kind: Any, where: str, path: str = "") -> None:
     """Refuse keys a struct does not have, all the way down; msgspec alone would let them pass."""
     for step, inner, wanted in entries(value, kind):
         _check_keys(inner, wanted, where, path + step)

@@ -147,9 +147,14 @@ JUDGING_ROLES = frozenset({"judge", "grader"})
 """Helpers that look at an answer when it is there; they are part of a score's identity, not of the answer's."""
 
 
+def base_role(role: str) -> str:
+    """What is asked: `judge` of `judge`, `judge-2` and `judge@TASK`."""
+    return re.sub(r"-\d+$", "", role.partition("@")[0])
+
+
 def is_judging(role: str) -> bool:
     """Whether a helper only judges: `judge`, `judge-2`, `judge@TASK`, and the same of the other judging roles."""
-    return re.sub(r"-\d+$", "", role.partition("@")[0]) in JUDGING_ROLES
+    return base_role(role) in JUDGING_ROLES
 
 
 def shaping_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ The file (YAML, TOML or JSON) is decoded into frozen values here; what its names
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -18,7 +19,7 @@ from weigh.define.difference import parse_difference, refuse_whole
 from weigh.define.harness import Limits
 from weigh.define.spec import join_options, parse_model
 from weigh.records.bounds import Amount, Count, check_bounds
-from weigh.records.errors import DefinitionError, placed
+from weigh.records.errors import DefinitionError, placed, suggest
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -174,6 +175,9 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         check_bounds(self)
 
 
+_KEYS = tuple(name for name in Study.__struct_fields__ if name not in ("base", "file"))
+"""What a file may say; the others follow from where it is."""
+
 _LISTS: dict[str, tuple[type[msgspec.Struct], str]] = {
     "agents": (StudyAgent, "agent"),
     "models": (StudyModel, "model"),
@@ -192,9 +196,6 @@ def read_study(file: Path | str) -> Study:
     """
     path = Path(file).expanduser()
     values = read_config(path)
-    for key in ("base", "file"):
-        if key in values:
-            raise DefinitionError(f"{path}: unknown key {key!r}")
     study = make_study({"name": _stem(path), **values}, str(path))
     base = path.resolve().parent
     store = str((base / study.store).resolve()) if "store" in values else study.store
@@ -217,6 +218,11 @@ def make_study(values: Mapping[str, Any], where: str) -> Study:
         refuse_whole(plain["margin"], f"{where}: margin")
     if "tiers" in plain:
         plain["tiers"] = [plain["tiers"]] if isinstance(plain["tiers"], str) else plain["tiers"]
+    for key in plain:
+        if key not in _KEYS:
+            raise DefinitionError(
+                f"{where}: unknown key {key!r}{suggest(key, _KEYS) or '; known: ' + ', '.join(_KEYS)}"
+            )
     for key in ("profile", "models"):
         if key not in plain and key not in entries:
             raise DefinitionError(f"{where}: a study says its {key}; `weigh study new NAME` writes one to begin with")
@@ -254,13 +260,6 @@ def _check(study: Study, where: str) -> None:
         if len(given) != 1:
             said = f"{' and '.join(given)} at once" if given else "nothing of it"
             raise DefinitionError(f"{where}: revisions[{index}]: say one of ref, version, folder, not {said}")
-    models = []
-    for index, model in enumerate(study.models):
-        try:
-            spec = parse_model(model.spec)
-            models.append(spec.label or spec.name)
-        except DefinitionError as error:
-            raise placed(error, f"{where}: models[{index}]" if len(study.models) > 1 else f"{where}: models") from None
     for key, own in (
         ("revisions", [r.name for r in study.revisions]),
         ("models", [m.name for m in study.models]),
@@ -270,13 +269,44 @@ def _check(study: Study, where: str) -> None:
             # One finds arms by these names in filters: `revision=NAME,tier=bare`.
             if name is not None and (not name or any(c in name for c in ",*?[]")):
                 raise DefinitionError(f"{where}: {key}: name {name!r}: not empty, and none of , * ? [ ]")
+    models = []
+    for index, model in enumerate(study.models):
+        try:
+            spec = parse_model(model.spec)
+            models.append(spec.label or spec.name)
+        except DefinitionError as error:
+            raise placed(error, f"{where}: models[{index}]" if len(study.models) > 1 else f"{where}: models") from None
     # Verdicts are by name: two of one name would be taken for one.
-    twins = {"agents": [agent.label for agent in study.agents], "tiers": study.tiers, "models": models}
+    twins: dict[str, Sequence[str]] = {
+        "agents": [agent.label for agent in study.agents], "tiers": study.tiers, "models": models,
+        "tasks": [task.task for task in study.tasks],
+    }  # fmt: skip
     for key, names in twins.items():
         twice = next((name for name in names if list(names).count(name) > 1), None)
         if twice is not None:
-            hint = "write it once" if key == "tiers" else "give one a `name:`"
+            hint = "write it once" if key in ("tiers", "tasks") else "give one a `name:`"
             raise DefinitionError(f"{where}: {key}: {twice!r} is there twice; {hint}")
+
+
+def task_epochs(tasks: Iterable[StudyTask], names: Iterable[str], where: str) -> dict[str, int]:
+    """How often each of the profile's tasks is tried, where the study says it for some: a name goes before a glob.
+
+    Raises:
+        DefinitionError: Two globs say different numbers for one task.
+    """
+    given = [task for task in tasks if task.epochs is not None]
+    names = list(names)
+    own = {task.task: task.epochs or 0 for task in given if task.task in names}
+    said: dict[str, StudyTask] = {}
+    for task in given:
+        for name in fnmatch.filter(names, task.task):
+            before = said.setdefault(name, task)
+            if name not in own and before.epochs != task.epochs:
+                raise DefinitionError(
+                    f"{where}: tasks: {before.task!r} says {before.epochs} epochs for {name!r}, and {task.task!r} says "
+                    f"{task.epochs}; write {{task: {name}, epochs: N}} too"
+                )
+    return {**{name: task.epochs or 0 for name, task in said.items()}, **own}
 
 
 def _stem(path: Path) -> str:

@@ -37,6 +37,7 @@ class Acting(msgspec.Struct, frozen=True, kw_only=True):
         servers: MCP servers of the harness, not started.
         scaffold: What the scaffold is besides its name and options (the version of an agent program), as it says.
         warnings: Lines for people.
+        helpers: Roles of helper models that the scaffold asks.
         told: Digest of what the scaffold adds to the rendered request for the workspace's sake.
     """
 
@@ -46,6 +47,7 @@ class Acting(msgspec.Struct, frozen=True, kw_only=True):
     servers: McpServers
     scaffold: dict[str, Any] = {}
     warnings: tuple[str, ...] = ()
+    helpers: tuple[str, ...] = ()
     told: str = ""
 
 
@@ -106,6 +108,7 @@ async def find_acting(setting: Setting) -> tuple[Acting, list[str]]:
         servers=servers,
         scaffold=identity,
         warnings=tuple(warnings),
+        helpers=tuple(getattr(scaffold, "helpers", ())),
         told="" if problems else _told(setting.workspace, scaffold),
     )
     return acting, problems

@@ -11,21 +11,21 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from weigh.define.harness import is_judging
+from weigh.define.harness import JUDGING_ROLES, base_role, is_judging
 from weigh.define.spec import parse_model
 from weigh.execute.models import cache_dir
 from weigh.execute.providers.registry import open_provider
 from weigh.execute.retry import RetryPolicy
 from weigh.protocols import Capability, Provider
 from weigh.records.digest import digest
-from weigh.records.errors import CapabilityError, Failure
+from weigh.records.errors import CapabilityError, Failure, suggest
 from weigh.records.request import Output, Request
 
 TaskKey = tuple[str, str]
@@ -132,6 +132,20 @@ class Helper:
     def _file(self, request: Request) -> Path:
         name = digest([self.known_identity, request])
         return self._cache / name[:2] / f"{name}.json"
+
+
+def unknown_roles(helpers: Iterable[str], asked: Collection[str]) -> list[str]:
+    """Roles that nobody asks and that are nearly one that is known, in words for the user.
+
+    A role of another name passes: a harness may name helpers for tasks that are not in this run.
+    """
+    known = {*JUDGING_ROLES, "user", *asked}
+    found = []
+    for role in helpers:
+        base = base_role(role)
+        if base not in known and (hint := suggest(base, sorted(known))):
+            found.append(f"helpers: nobody asks a helper with the role {base!r}{hint}")
+    return found
 
 
 class Helpers(Mapping[str, Provider]):

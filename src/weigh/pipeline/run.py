@@ -92,6 +92,8 @@ class Session:
             self.scoring,
             {(c.task.name, c.task.variant): c.instances[0][1] for c in self.prepared.columns if c.instances},
             sandboxed=all(a.sandbox is not None for a in resolved.actings),
+            asked={role for acting in resolved.actings for role in acting.helpers},
+            study=request.models_from.removesuffix(": models"),
         )
         self.resources = Resources(
             self.manifest.id,

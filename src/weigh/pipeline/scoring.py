@@ -6,13 +6,13 @@ same guard, so a scorer that raises is a failed score in both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
 from weigh.execute.sandboxes.planner import SandboxPlanner
 from weigh.execute.sandboxes.spec import SandboxSpec
-from weigh.pipeline.helpers import Helpers, no_helper
+from weigh.pipeline.helpers import Helpers, no_helper, unknown_roles
 from weigh.plan.cell import Cell
 from weigh.protocols import Sandbox, Scorer
 from weigh.records.digest import digest
@@ -181,10 +181,25 @@ def roles_of(scorer: Scorer) -> tuple[str, ...]:
     return roles
 
 
-def check_helpers(scoring: Scoring, instances: Mapping[TaskKey, Instance], *, sandboxed: bool = True) -> None:
+def _how_to_name(role: str, study: str) -> str:
+    if study:
+        return f"say `harness: {{helpers: {{{role}: PROVIDER/NAME}}}}` in {study}"
+    return f"add -o helpers.{role}=PROVIDER/NAME"
+
+
+def check_helpers(
+    scoring: Scoring,
+    instances: Mapping[TaskKey, Instance],
+    *,
+    sandboxed: bool = True,
+    asked: Collection[str] = (),
+    study: str = "",
+) -> None:
     """Check that every judge is there and that its template can be filled, before any token is spent.
 
     Args:
+        asked: Roles that somebody else than a scorer asks.
+        study: The study file, where it is one's place to name a helper.
         sandboxed: Whether trials have a sandbox that scorers can look at.
         instances: A question of each task, to try the template on.
 
@@ -192,9 +207,11 @@ def check_helpers(scoring: Scoring, instances: Mapping[TaskKey, Instance], *, sa
         CapabilityError: All problems, one a line.
     """
     problems = [
-        f"{join_spec(*task)} needs a helper model with the role '{role}': add -o helpers.{role}=PROVIDER/NAME"
+        f"{join_spec(*task)} needs a helper model with the role '{role}': {_how_to_name(role, study)}"
         for task, role in scoring.lacking()
     ]
+    roles = {role for group in scoring.scorers.values() for scorer in group.values() for role in roles_of(scorer)}
+    problems += unknown_roles(scoring.helpers, roles | set(asked))
     if not sandboxed:
         problems += [
             f"{join_spec(*task)}: {scorer.name} looks at the trial's sandbox, and this harness gives it none; choose "

@@ -16,7 +16,7 @@ import msgspec
 
 from weigh.define.harness import PRESETS, Harness, apply_overrides, load_harness, merge_harness
 from weigh.define.spec import join_options, parse_model, parse_options
-from weigh.define.study import Study, StudyAgent, StudyModel
+from weigh.define.study import Study, StudyAgent, StudyModel, task_epochs
 from weigh.execute.agents.registry import NAMES as AGENTS
 from weigh.execute.scaffolds.registry import make_scaffold
 from weigh.execute.stop import StopSignal
@@ -157,7 +157,10 @@ async def _resolved(
         if wanted.axis == "revision":
             check_values([revision.name for revision in revisions], wanted, index, where)
     pairs, lacking = await _pairs(study, profile, revisions)
-    spaces = [await profile.workspace(pair.revision, pair.tier, study.network) for pair in pairs]
+    try:
+        spaces = [await profile.workspace(pair.revision, pair.tier, study.network) for pair in pairs]
+    except DefinitionError as error:
+        raise error if str(error).startswith(str(profile.file)) else placed(error, str(profile.file)) from None
     given = list(zip(pairs, spaces, strict=True))
     settings = _settings(given, harnesses)
     request = _request(study, profile, settings, names, changes)
@@ -295,10 +298,7 @@ def _request(
     study: Study, profile: Profile, settings: Sequence[Setting], names: Sequence[str], changes: StudyChanges
 ) -> RunRequest:
     entries = profile.entries()
-    own: dict[str, int] = {}
-    for task in study.tasks:
-        if task.epochs is not None:
-            own.update({profile.task_name(n): task.epochs for n in choose_tasks(entries, [task.task], "tasks")})
+    own = task_epochs(study.tasks, [entry.name for entry in entries], study.file or f"study {study.name!r}")
     only = tuple(
         profile.task_name(n) for n in choose_tasks([e for e in entries if e.name in names], changes.tasks, "-t")
     )
@@ -315,7 +315,7 @@ def _request(
         # What was replayed is no new evidence: beside the recorded trials it would count twice in every comparison.
         store=store if replayed is None else f"{store}-replay",
         epochs=changes.epochs or study.epochs,
-        task_epochs={} if changes.epochs else own,
+        task_epochs={} if changes.epochs else {profile.task_name(n): epochs for n, epochs in own.items()},
         seed=study.seed,
         temperature=study.temperature,
         max_tokens=study.max_tokens,

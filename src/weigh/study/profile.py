@@ -20,12 +20,14 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from weigh.define.markers import as_markers, resolve_markers
 from weigh.define.registry import Registry
 from weigh.define.study import StudyRevision
 from weigh.define.suite import Suite
 from weigh.records.digest import digest
 from weigh.records.errors import CapabilityError, DefinitionError, placed, suggest
 from weigh.records.workspace import Workspace
+from weigh.score.registry import scorer_by_name
 from weigh.study.base import Base, find_base
 from weigh.study.installations import READY, Installation, Recipe, has_module
 from weigh.study.load import load_object
@@ -225,13 +227,17 @@ class Profile:
         A registry of its own, so that a profile's tasks cannot be taken for weigh's or for another profile's.
         """
         entries = {entry.name: entry for entry in self.entries()}
-        markers = self.markers()
         made = []
         registry = Registry()
-        for name in names:
-            full = self.task_name(name)
-            registry.add_task(full, task_class(entries[name], self.file, self.name, markers))
-            made.append(full)
+        try:
+            markers = as_markers(self.markers(), f"profile {self.name!r}")
+            resolve_markers(markers, str(self.base), scorer_by_name)  # what is wrong with them is said once, here
+            for name in names:
+                full = self.task_name(name)
+                registry.add_task(full, task_class(entries[name], self.file, self.name, markers))
+                made.append(full)
+        except DefinitionError as error:
+            raise placed(error, str(self.file)) from None
         registry.add_suite(Suite(suite, tuple(made), "pooled"), str(self.file))
         return registry
 
