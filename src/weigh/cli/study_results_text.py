@@ -16,10 +16,11 @@ from weigh.pipeline.study_rows import contrast_told, interaction_told, rough_tol
 
 AXES = ("model", "agent", "revision", "tier")
 TOOK = {
-    "seconds": "time", "turns": "turns", "tool_calls": "calls", "tool_errors": "errors", "new": "new",
-    "cached": "cached", "generated": "generated", "cost": "cost",
+    "seconds": "time", "turns": "turns", "tool_calls": "calls", "tool_errors": "errors",
+    "new": "new", "cached": "cached", "generated": "generated", "cost": "cost",
 }  # fmt: skip
-"""What of all that trials took a table has, and under which title; the rest is in JSON and CSV."""
+"""What of all that trials took a table has, and under which title: four of work, then what was spent. The rest is in
+JSON and CSV."""
 
 
 def results_text(made: StudyResults, format: Format) -> str:
@@ -49,11 +50,12 @@ def _arms(made: StudyResults, format: Format) -> str:
     ]
     paths = [Column(f"marker:{name}", name, str, True) for name in made.markers if _ever(made, name)]
     took = [Column(name, title, str, True) for name, title in TOOK.items()]
+    work, spent = took[:4], took[4:]
 
     def known(columns: list[Column]) -> list[Column]:
         return [c for c in columns if any(row.get(c.key) is not None for row in rows)]
 
-    tables = [known(achieved), known(paths)], [known(took)]
+    tables = [known(achieved), known(paths)], [known(work), known(spent)]
     return "\n\n".join(render_below(first, groups, rows, format) for groups in tables if any(groups))
 
 
