@@ -12,7 +12,10 @@ from weigh.define.harness import Harness, Limits, apply_overrides
 from weigh.define.spec import parse_model
 from weigh.define.task import TaskConfig
 from weigh.execute.gateway.meter import GatewayBudget
+from weigh.execute.providers.registry import open_provider
 from weigh.execute.sandboxes.spec import SandboxSpec
+from weigh.execute.tools.equip import equip
+from weigh.execute.tools.mcp import McpServers
 from weigh.pipeline.request import RunRequest
 from weigh.pipeline.sandbox import sandbox_spec
 from weigh.records.errors import DefinitionError
@@ -47,6 +50,18 @@ def run_request(**changes: Any) -> RunRequest:
             "sandbox_options: pids: expected a whole number from 1, got 0",
         ),
         (
+            lambda: open_provider(parse_model("server/x::port=70000")),
+            "server/x: port: expected a port (0 to 65535), got 70000",
+        ),
+        (
+            lambda: open_provider(parse_model("llamacpp/x::slots=0")),
+            "llamacpp/x: slots: expected a whole number from 1, got 0",
+        ),
+        (
+            lambda: McpServers({"s": {"url": "http://x", "timeout": 0}}),
+            "mcp.s: timeout: expected a number above 0, got 0",
+        ),
+        (
             lambda: TaskConfig(name="t").change({"sampling_params.temperature": -1}, "t"),
             "sampling_params.temperature: expected a number from 0, got -1",
         ),
@@ -56,6 +71,11 @@ def test_it_is_told(make: Callable[[], object], said: str) -> None:
     with pytest.raises(DefinitionError) as told:
         make()
     assert said in str(told.value)
+
+
+def test_a_tools_option_is_told_with_all_else_that_is_wrong() -> None:
+    _, problems = equip(("bash",), {"bash": {"seconds": -1}}, {})
+    assert problems == ["tool_options.bash: seconds: expected a number above 0, got -1"]
 
 
 def test_what_may_be_zero_may_be() -> None:

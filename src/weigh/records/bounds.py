@@ -26,6 +26,9 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 Amount = Annotated[float, msgspec.Meta(ge=0)]
 """A number from 0."""
 
+Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+"""A port; 0 is any free one."""
+
 
 @cache
 def field_types(cls: Any) -> dict[str, Any]:
@@ -71,6 +74,7 @@ _WORDS = {
     "Expected int >= 0": "expected a whole number from 0",
     "Expected float > 0.0": "expected a number above 0",
     "Expected float >= 0.0": "expected a number from 0",
+    "Expected int <= 65535": "expected a port (0 to 65535)",
 }
 
 

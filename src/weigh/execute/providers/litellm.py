@@ -17,6 +17,7 @@ from weigh.execute.prices import parse_price
 from weigh.execute.providers.transport import says_context_length
 from weigh.execute.providers.wire import Response, chat_body, completion_body, to_output, without
 from weigh.protocols import Capability
+from weigh.records.bounds import Positive
 from weigh.records.errors import Error, ErrorKind, Failure
 from weigh.records.request import ChatRequest, CompletionRequest, Output, Request
 from weigh.records.usage import Usage
@@ -34,7 +35,7 @@ class LiteLLMOptions(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     api_base: str | None = None
-    timeout: float = 600.0
+    timeout: Positive = 600.0
     omit: list[str] = []
     extra_body: dict[str, Any] = {}
     price: str | None = None

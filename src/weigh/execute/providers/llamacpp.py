@@ -27,6 +27,7 @@ from weigh.execute.providers.openai import OpenAIOptions, OpenAIProvider
 from weigh.execute.providers.transport import Transport
 from weigh.execute.retry import UNREACHABLE
 from weigh.protocols import Capability
+from weigh.records.bounds import Count
 from weigh.records.digest import digest_bytes
 from weigh.records.errors import DefinitionError, Error, Failure
 from weigh.records.request import ChatRequest, Continuation, LoglikelihoodRequest, Output, Request
@@ -50,9 +51,9 @@ class LlamaCppOptions(msgspec.Struct, frozen=True, kw_only=True):
         cache: The folder of model files.
     """
 
-    slots: int | None = None
-    threads: int | None = None
-    context: int = 4096
+    slots: Count | None = None
+    threads: Count | None = None
+    context: Count = 4096
     template: str | None = None
     gpu_layers: int = 0
     sha256: str | None = None

@@ -28,6 +28,7 @@ from weigh.execute.providers.wire import (
     without,
 )
 from weigh.protocols import Capability
+from weigh.records.bounds import Positive
 from weigh.records.errors import CapabilityError, Failure
 from weigh.records.request import (
     ChatRequest,
@@ -61,7 +62,7 @@ class OpenAIOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     base_url: str | None = None
     api_key_env: str = "OPENAI_API_KEY"
-    timeout: float = 600.0
+    timeout: Positive = 600.0
     headers: dict[str, str] = {}
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
     omit: list[str] = []

@@ -18,6 +18,7 @@ import msgspec
 from weigh.define.config_file import read_values
 from weigh.define.decode import decode
 from weigh.define.own_file import run_file
+from weigh.records.bounds import Amount, Whole
 from weigh.records.digest import digest
 from weigh.records.errors import DefinitionError, Error, Failure, suggest
 from weigh.records.request import ChatRequest, CompletionRequest, Message, Output, Request, ToolCall
@@ -55,9 +56,9 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     tool_calls: tuple[TurnCall, ...] = ()
     finish_reason: str | None = None
     usage: Usage | None = None
-    delay: float = 0.0
+    delay: Amount = 0.0
     fail: str | None = None
-    times: int = 1
+    times: Whole = 1
     repeat: bool = False
 
 

@@ -22,6 +22,7 @@ from weigh.define.decode import decode
 from weigh.execute.providers import guard
 from weigh.execute.providers.openai import OpenAIOptions, OpenAIProvider
 from weigh.protocols import Capability
+from weigh.records.bounds import Port
 from weigh.records.errors import CapabilityError, DefinitionError
 from weigh.records.request import Output, Request
 
@@ -40,7 +41,7 @@ class ServerOptions(OpenAIOptions, frozen=True, kw_only=True):
     """
 
     command: str = ""
-    port: int = 0
+    port: Port = 0
     health: str = "/health"
     api: str = "/v1"
     startup: float = 900.0

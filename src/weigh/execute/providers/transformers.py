@@ -16,6 +16,7 @@ from weigh.define.decode import decode
 from weigh.execute.providers.transformers_engine import Answer, Engine
 from weigh.execute.providers.transformers_load import Weights, load, resolve
 from weigh.protocols import Capability
+from weigh.records.bounds import Count
 from weigh.records.digest import digest_bytes
 from weigh.records.errors import Error, Failure
 from weigh.records.request import ChatRequest, Output, Request
@@ -35,7 +36,7 @@ class TransformersOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     device: str | None = None
     dtype: str | None = None
-    batch_size: int = 8
+    batch_size: Count = 8
     revision: str | None = None
     cache: str | None = None
 

@@ -6,6 +6,7 @@ import msgspec
 
 from weigh.execute.tools.tool import ToolContext, ToolResult, tool
 from weigh.protocols import ExecResult
+from weigh.records.bounds import Positive
 
 
 class CommandOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,7 +14,7 @@ class CommandOptions(msgspec.Struct, frozen=True, kw_only=True):
     seconds: How long one command may take.
     """
 
-    seconds: float = 60.0
+    seconds: Positive = 60.0
 
 
 def shown(ended: ExecResult) -> ToolResult:

@@ -20,6 +20,7 @@ import msgspec
 from weigh.define.decode import decode
 from weigh.execute.tools.schema import Signature
 from weigh.execute.tools.tool import Tool, ToolResult
+from weigh.records.bounds import Positive
 from weigh.records.errors import CapabilityError, DefinitionError, Error, Failure
 
 INSTALL = "pip install 'weigh[mcp]'"
@@ -45,8 +46,8 @@ class McpServer(msgspec.Struct, frozen=True, kw_only=True):
     url: str | None = None
     headers: dict[str, str] = {}
     tools: tuple[str, ...] = ()
-    start_timeout: float = 60.0
-    timeout: float = 120.0
+    start_timeout: Positive = 60.0
+    timeout: Positive = 120.0
 
 
 class McpServers:

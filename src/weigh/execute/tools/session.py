@@ -14,6 +14,7 @@ import msgspec
 
 from weigh.execute.tools.tool import ToolContext, ToolResult, tool
 from weigh.protocols import ExecResult, Sandbox
+from weigh.records.bounds import Positive
 from weigh.records.errors import Failure
 
 SERVER = r"""
@@ -77,7 +78,7 @@ class PythonOptions(msgspec.Struct, frozen=True, kw_only=True):
     seconds: How long one call may take.
     """
 
-    seconds: float = 60.0
+    seconds: Positive = 60.0
 
 
 class _Answer(msgspec.Struct):
