@@ -1,6 +1,6 @@
 // Compare: every arm with every other as a matrix, then two of them with their evidence.
 
-import { arms, swatch } from "./controls.js";
+import { arms, swatch, tasks, unfiltered } from "./controls.js";
 import { POINTS, SIGNED, later, place, verdictLegend } from "./chart.js";
 import { choice, empty, few, h, notes, plural, table } from "./dom.js";
 import { coming, isComing } from "./live.js";
@@ -62,7 +62,11 @@ function two(metric) {
   if (made.missing) return [...parts, empty(`Not compared: ${made.missing}.`), h("pre", {}, command)];
   if (data.markers.includes(metric)) parts.push(h("p", { className: "soft" }, `${data.marker_descriptions[metric] || metric}: the share of trials in which it fired; B is "better" where that is more often, whether or not that is good.`));
   parts.push(h("p", { className: "lead", id: "conclusion" }, field ? `Subgroups by ${field}; the conclusion over whole tasks is without them.` : made.conclusion));
-  const shown = field ? made.rows.filter((r) => r.kind === "group") : made.rows;
+  const specs = new Set(tasks().map((i) => data.tasks[i].spec));
+  const wanted = made.rows.filter((r) => specs.has(r.task) || !data.tasks.some((t) => t.spec === r.task));
+  const shown = field ? wanted.filter((r) => r.kind === "group") : wanted;
+  const part = unfiltered("over all tasks of the two", specs.size < data.tasks.length);
+  if (part) parts.push(part);
   for (const group of unitGroups(shown)) parts.push(forest(group, metric));
   const all = get("shared") === "1" && !data.sides[a].axis ? ["all questions that these two have; those that every arm has are in the matrix"] : [];
   parts.push(pairTable(shown), notes([...made.notes, ...all]));
@@ -218,11 +222,31 @@ function matrix(metric) {
   const chosen = pairOf(a, b);
   return [h("div", { className: "row" }, choice("on", made.rows.map((r) => [r.task, r.suite ? `${r.task} (suite)` : r.task]), row.task, (value) => set({ task: value }))),
     row.reach ? h("p", { className: "lead", id: "reach" }, `${row.reach}. What is sure on exactly these questions, a smaller claim, stands with each pair below`, data.study ? [" and ", h("a", { href: fresh({ view: "overview" }) }, "in the conclusions"), " of the study"] : "", ".") : null,
-    h("div", { className: "scroll", tabindex: 0, role: "group", "aria-label": "Matrix of arms" }, h("table", { className: "matrix" }, h("thead", {}, head), h("tbody", {}, body))),
-    h("p", { className: "soft" }, "Each cell: the arm of its row minus that of its column, on the questions that both have. Blue: the row leads; orange: the column; stronger: better resolved. Hatched: the evidence cannot tell. \"-\": no question that both have. Choose a cell for its evidence."),
+    h("div", { className: "scroll", tabindex: 0, role: "group", "aria-label": "Matrix of arms" }, roving(h("table", { className: "matrix" }, h("thead", {}, head), h("tbody", {}, body)))),
+    h("p", { className: "soft" }, "Each cell: the arm of its row minus that of its column, on the questions that both have. Blue: the row leads; orange: the column; stronger: better resolved. Hatched: the evidence cannot tell. \"-\": no question that both have. Choose a cell for its evidence; arrow keys walk through them."),
     without.length ? h("div", { className: "soft" }, `No number on ${row.task}: `, few(without), ".") : null,
     row.tiers.length ? h("div", {}, "Ranks: arms that the evidence does not separate are on one line:", h("ol", { className: "tiers" }, row.tiers.map((t) => t.filter((i) => shown.includes(i)).map((i) => data.arms[i].label)).filter((t) => t.length).map((t) => h("li", {}, few(t, 4))))) : null,
     chosen ? matrixEvidence(chosen, row) : null].filter(Boolean);
+}
+
+// One stop of the Tab key for the whole matrix: the chosen cell, or the first; arrows walk from there.
+function roving(matrix) {
+  const lines = [...matrix.querySelectorAll("tbody tr")].map((line) => [...line.querySelectorAll("td")].slice(1).map((cell) => cell.querySelector("button")));
+  const all = lines.flat().filter(Boolean);
+  const stop = (chosen) => { for (const button of all) button.tabIndex = button === chosen ? 0 : -1; };
+  stop(all.find((button) => button.getAttribute("aria-pressed") === "true") || all[0]);
+  const ways = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+  matrix.addEventListener("keydown", (event) => {
+    const way = ways[event.key];
+    let y = lines.findIndex((line) => line.includes(event.target));
+    if (!way || y < 0) return;
+    event.preventDefault();
+    let x = lines[y].indexOf(event.target);
+    do { y += way[0]; x += way[1]; } while (lines[y] && x >= 0 && x < lines[y].length && !lines[y][x]);
+    const next = lines[y] && lines[y][x];
+    if (next) { stop(next); next.focus(); }
+  });
+  return matrix;
 }
 
 function matrixCell(pair, i, j, a, b, row) {

@@ -40,10 +40,17 @@ export function check(label, checked, change) {
 // How a table was sorted by its reader, by its caption: it stays so when the view is drawn anew.
 const orders = new Map();
 
+// On a phone what a row is about (`who`) and its chief numbers (`lead`) come first, so that they are in sight.
+function inSight(columns) {
+  if (!window.matchMedia("(max-width: 760px)").matches || !columns.some((c) => c.lead)) return columns;
+  const rank = (c) => (c.who ? 0 : c.lead ? 1 : 2);
+  return [0, 1, 2].flatMap((wanted) => columns.filter((c) => rank(c) === wanted));
+}
+
 // Columns are {title, number, cell(row)}. `sortable` makes a header sort by its column: once, the other way, as it was.
 export function table(columns, rows, options = {}) {
   const { className = "", rowClass = () => null, caption = null, sortable = false } = options;
-  const shown = columns.filter((c) => c && (c.always || rows.some((row) => !isBlank(c.cell(row)))));
+  const shown = inSight(columns.filter((c) => c && (c.always || rows.some((row) => !isBlank(c.cell(row))))));
   const [title, way] = (sortable && orders.get(caption)) || [null, 0];
   const by = shown.find((c) => c.title === title);
   const ordered = by ? sorted(rows, by, way) : rows;

@@ -17,7 +17,7 @@ import { trace } from "./trace.js";
 
 const VIEWS = [
   ["overview", "Overview", overview, ["arms", "tasks", "level", "errors", "shared"]],
-  ["compare", "Compare", compare, ["arms", "level", "errors", "shared"]],
+  ["compare", "Compare", compare, ["arms", "tasks", "level", "errors", "shared"]],
   ["questions", "Questions", questions, () => (get("a") === "all" ? ["arms", "tasks", "errors"] : ["tasks", "errors"])],
   ["trace", "Trace", trace, []],
   ["coverage", "Coverage", coverage, ["arms", "tasks"]],

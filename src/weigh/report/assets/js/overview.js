@@ -90,6 +90,11 @@ function measures() {
   return found;
 }
 
+// Whether an interval is that of one question asked again: the usual ones are over questions.
+function overEpochs(row) {
+  return (row.interval_method || "").includes("these epochs");
+}
+
 // Rows of a chart: {task, arm, value, low, high, shown}.
 function points(wanted, results) {
   const data = payload();
@@ -97,8 +102,8 @@ function points(wanted, results) {
   const name = rest.join(":");
   if (kind === "score" || kind === "metric") {
     return results.filter((r) => (kind === "score" ? r.primary || r.suite : r.metric === name) && r.score !== null)
-      .map((r) => ({ task: r.task, arm: r.arm, href: trialsOf({ arm: r.arm, task: r.task }), value: r.score, low: r.low, high: r.high, percent: isPercent(r), lower: r.lower_is_better, suite: r.suite,
-        shown: `${r.shown.score}${r.shown.interval ? `, ${r.shown.interval}` : ""} (n ${r.n})` }));
+      .map((r) => ({ task: r.task, arm: r.arm, href: trialsOf({ arm: r.arm, task: r.task }), value: r.score, low: r.low, high: r.high, percent: isPercent(r), lower: r.lower_is_better, suite: r.suite, again: overEpochs(r),
+        shown: `${r.shown.score}${r.shown.interval ? `, ${r.shown.interval}${overEpochs(r) ? " over its epochs" : ""}` : ""} (n ${r.n})` }));
   }
   const level = get("level");
   return data.costs.filter((c) => c.measure === name && (kind === "mean" ? c.mean !== null : c.median !== undefined && c.median !== null))
@@ -127,7 +132,7 @@ function measured(results) {
     choice("show", all, wanted, (value) => set({ measure: value })),
     data.axes.length ? choice("over", [["task", "task"], ...along.map((a) => [a.name, a.name])], over || "task", (value) => set({ over: value, series: "" })) : null,
     over && others(over).length > 1 ? choice("series", [["", "all that differs"], ...others(over).map((a) => [a.name, a.name])], get("series"), (value) => set({ series: value })) : null,
-    h("span", { className: "soft" }, `points with ${100 * get("level")} % intervals`));
+    h("span", { className: "soft" }, `points with ${100 * get("level")} % intervals`, rows.some((r) => r.again) ? `: of a task of one question over its epochs${rows.some((r) => !r.again) ? ", else over questions" : ""}` : ""));
   const missing = shown.filter((arm) => !rows.some((r) => r.arm === arm)).map((arm) => data.arms[arm].label);
   const parts = [h("h2", {}, `${label[0].toUpperCase()}${label.slice(1)} by ${over || "task"}`), bar];
   if (!rows.length) return [...parts, empty(`No arm has a number for this${wanted === "score" ? ": no trial was scored" : ""}.`)];
@@ -159,12 +164,12 @@ function resultTable(results) {
   const rows = every.filter((r) => (r.suite ? whole.has(r.task) : !brief || get("tasks_too") === "1"));
   const kinds = (found) => Object.entries(found).map(([kind, n]) => `${n} ${kind}`).join(", ");
   const made = table([
-    { title: "task", cell: (r) => r.task },
-    { title: "arm", cell: (r) => armName(r.arm) },
+    { title: "task", who: true, cell: (r) => r.task },
+    { title: "arm", who: true, cell: (r) => armName(r.arm) },
     { title: "metric", cell: (r) => r.metric },
     { title: "n", number: true, cell: (r) => to(r.n, { arm: r.arm, task: r.task }) },
     { title: "epochs", number: true, cell: (r) => r.epochs > 1 ? r.epochs : null },
-    { title: "score ± SE", number: true, cell: (r) => h("span", { "data-number": `${r.task}|${data.arms[r.arm].id}|${r.metric}` }, r.shown.score || "-") },
+    { title: "score ± SE", number: true, lead: true, cell: (r) => h("span", { "data-number": `${r.task}|${data.arms[r.arm].id}|${r.metric}` }, r.shown.score || "-") },
     { title: `${100 * get("level")} % interval`, number: true, cell: (r) => r.shown.interval },
     // A smallest difference belongs to two arms: with several, Compare has it pair by pair.
     shown.length === 1 ? { title: "MDE80", number: true, cell: (r) => r.shown.mde80, about: "about the smallest difference to another such arm that would show 4 times in 5, taken alone" } : null,
@@ -182,7 +187,7 @@ function resultTable(results) {
   const missing = [...why].map(([told, names]) => h("span", {}, told, names.length < shown.length ? [" (", few(names), ")"] : ""));
   return h("div", {}, unfiltered("over all tasks of a suite in its rows", tasks().length < data.tasks.length && rows.some((r) => r.suite)), made, notes([get("errors") === "zero" ? "failed trials count as the worst value" : null,
     get("shared") === "1" ? "only questions on which every arm has a value" : null,
-    rows.some((r) => (r.interval_method || "").includes("these epochs")) ? "of a task with one question (n 1) the interval is that of its epochs: how it comes out when it is asked again, not how other questions would" : null,
+    rows.some(overEpochs) ? "of a task with one question (n 1) the interval is that of its epochs: how it comes out when it is asked again, not how other questions would" : null,
     "score ± SE: the mean over questions and its standard error", ...missing].filter(Boolean)),
   brief ? check("every task", get("tasks_too") === "1", (on) => set({ tasks_too: on ? "1" : "" })) : null,
   data.tasks.some((t) => t.metrics.length > 1) ? check("every metric", get("every") === "1", (on) => set({ every: on ? "1" : "" })) : null);
@@ -211,11 +216,11 @@ function markers() {
     silent.length ? ` Never: ${silent.map(name).join(", ")}.` : "")];
   if (!whole.length) return said;
   return [...said, ...chart(), table([
-      { title: "marker", cell: (c) => name(c.measure) },
-      { title: "arm", cell: (c) => armName(c.arm) },
+      { title: "marker", who: true, cell: (c) => name(c.measure) },
+      { title: "arm", who: true, cell: (c) => armName(c.arm) },
       { title: "questions", number: true, cell: (c) => c.n },
       { title: "trials", number: true, cell: (c) => c.trials },
-      { title: "share ± SE, %", number: true, cell: (c) => to(c.mean_shown, { arm: c.arm, marker: c.measure }), about: "the mean over questions; the epochs of a question are averaged first" },
+      { title: "share ± SE, %", number: true, lead: true, cell: (c) => to(c.mean_shown, { arm: c.arm, marker: c.measure }), about: "the mean over questions; the epochs of a question are averaged first" },
       { title: `${100 * level} % interval`, number: true, cell: (c) => c.at[level].shown },
       { title: "what it means", cell: (c) => (data.marker_descriptions || {})[c.measure] },
     ], shown.length > MANY_ARMS ? whole.filter((c) => c.mean > 0) : whole, { caption: "Markers by arm", sortable: true })];

@@ -24,7 +24,7 @@ export function question(detail, line, a, b, test) {
     const shown = [looked.a, looked.b];
     const full = shown.map((t, i) => (t === undefined ? null : (records[i] && records[i].trajectory && records[i].trajectory.output.text) || text(data.trials.output[t]) || ""));
     const prompts = records.map((r) => (r ? promptOf(r) : null));
-    const sides = both(full), asked = both(prompts);
+    const sides = both(full.map((words) => (words === null ? null : words.trimEnd()))), asked = both(prompts);
     const told = single ? null : toldOf(records, prompts);
     const part = (i) => ({ shown: sides[i], prompt: prompts[i] === null ? null : asked[i], told, whole: records[i], other: records[1 - i], single, trial: shown[i], look: (t) => { looked["ab"[i]] = t; load(); } });
     replace(columns, answer(a, "A", line.a, part(0)), single ? null : answer(b, "B", line.b, part(1)));
@@ -98,7 +98,7 @@ function answer(side, letter, trials, { shown, prompt, told, whole, other, singl
     h("div", { className: "facts" }, h("span", {}, side.arms.size > 1 ? h("span", {}, swatch(data.trials.arm[trial]), `${data.arms[data.trials.arm[trial]].label}${epochOf(trial)}  `) : null,
       h("a", { href: fresh({ view: "trace", trial: data.trials.id[trial] }), className: judgement, title: "its trace" }, verdict(trial, metric)), said !== null && said !== text(data.trials.output[trial]) ? h("span", { className: "soft" }, ` taken as: ${said}`) : null)),
     text(data.trials.error[trial]) ? h("p", { className: "bad" }, text(data.trials.error[trial])) : null,
-    ranked(whole) || h("pre", { className: "text output" }, shown.some((s) => s !== null && s !== "") ? shown : h("span", { className: "soft" }, said !== null ? "(no text: the answer was chosen among those given)" : "(no text)")),
+    ranked(whole) || h("pre", { className: "text output" }, shown.some((s) => s !== null && s !== undefined && s !== "") ? shown : h("span", { className: "soft" }, said !== null ? "(no text: the answer was chosen among those given)" : "(no text)")),
     whole ? h("details", { className: "asked", open: Boolean(told && told.open && prompt !== null) }, h("summary", {}, told ? told.words : "prompt as rendered"), h("pre", {}, prompt || "(none)"), givenRow(whole, { other })) : null);
 }
 

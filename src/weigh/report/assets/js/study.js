@@ -73,7 +73,8 @@ export function tierTold(tier) {
   const held = revisions.length ? revisions : [tier];
   return [[tier.description || "no description", files].filter(Boolean).join("; "), ".",
     tier.varies ? h("div", { className: "bad varies" }, `It differs between revisions${revisions.length ? "" : "; this run kept only the first one's text, traces show what each agent was given"}: where revisions are compared in this tier, it and the release change together.`) : null,
-    held.map((one, i) => given(tier, one, i ? held[0] : null))];
+    // Of several revisions that is more than one reads before the first picture.
+    held.length > 1 ? h("details", { className: "more" }, h("summary", {}, `what it gives at each of ${held.length} revisions`), held.map((one, i) => given(tier, one, i ? held[0] : null))) : given(tier, held[0], null)];
 }
 
 // What a tier gives at one revision; held against the first one's, where there are several.
