@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -340,7 +342,9 @@ def test_a_skill_is_checked(text: str, said: str, tmp_path: Path) -> None:
         read_skill(tmp_path)
 
 
-async def test_uv_builds_too(library: Path, tmp_path: Path) -> None:
+async def test_uv_builds_too(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The tests' own packages have uv; the venv need not be activated.
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     if shutil.which("uv") is None:
         pytest.skip("needs uv")
     made = profile(
