@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.execute.helpers import chat
+from tests.waiting import eventually
 from weigh.execute.providers import server
 from weigh.execute.providers.server import ServerOptions, ServerProvider
 from weigh.records.errors import CapabilityError, DefinitionError
@@ -104,6 +105,18 @@ async def test_cancelled_while_it_starts(tmp_path: Path) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     wait_gone([int(p) for p in (tmp_path / "pids").read_text().split()])
+
+
+@pytest.mark.parametrize("turns", [2, 3, 4])
+async def test_cancelled_between_its_start_and_the_news_of_it(tmp_path: Path, turns: int) -> None:
+    task = asyncio.ensure_future(ServerProvider("m", options(tmp_path, health="/never")).__aenter__())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    pids = tmp_path / "pids"
+    eventually(lambda: pids.exists() and pids.read_text(), 3)  # the loop stands still while the command starts
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    wait_gone([int(p) for p in pids.read_text().split()] if pids.exists() else [])
 
 
 def test_killed_with_its_parent(tmp_path: Path) -> None:

@@ -62,16 +62,28 @@ class ServerProcess:
         return None if self._process is None else self._process.returncode
 
     async def start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(Path(guard.__file__)),
-            *self.command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
+        """Start it. Cancelled in between it is started all the same: `stop` then ends guard and what guard has started,
+        where asyncio would kill guard alone.
+        """
+        starting = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                sys.executable,
+                str(Path(guard.__file__)),
+                *self.command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
         )
-        self._drain = asyncio.ensure_future(self._read())
+        try:
+            self._process = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            self._process = await starting  # for `stop` to end all of it
+            raise
+        finally:
+            if self._process is not None:
+                self._drain = asyncio.ensure_future(self._read())
 
     async def stop(self) -> None:
         """End it and everything it started; returns when they are gone."""
