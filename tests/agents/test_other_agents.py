@@ -61,6 +61,7 @@ def command(agent: str, text: str, say: str = "") -> dict[str, Any]:
     return {"text": say, "calls": [[name, {k: text if v == "COMMAND" else v for k, v in arguments.items()}]]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", [n for n in NAMES if n != "pi"])
 def test_an_agent_is_driven_to_the_end(bench: AgentBench, agent: str) -> None:
     get(agent)
@@ -132,6 +133,7 @@ def test_an_agent_is_driven_to_the_end(bench: AgentBench, agent: str) -> None:
     assert str(bench.folder) not in str(asked), "a path of this machine"
 
 
+@pytest.mark.slow
 def test_an_agent_without_a_way_to_load_skills_is_told_their_text(bench: AgentBench) -> None:
     agent = get("mini_swe_agent")
     skill = bench.folder / "weaving"

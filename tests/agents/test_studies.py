@@ -160,6 +160,7 @@ def test_killed_while_agents_work_nothing_is_left_and_the_same_matrix_comes(
     assert {t.status for t in after} == {"ok"} and {t.scores["match"].value for t in after} == {1.0}
 
 
+@pytest.mark.slow
 def test_several_agents_are_counted_alike_and_compared(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     earlier = descendants(os.getpid())
     assert main(["study", "run", str(study), "-q", "-t", "tell"]) == 0
@@ -241,6 +242,7 @@ TOOK = {"turns": 5, "tool_calls": 5, "tool_errors": 2, "recoveries": 1, "answer_
         "files_written": 1, "help": 0, "new": 510, "generated": 25, "cost": None}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_tiers_and_markers_and_a_replay_that_judges_anew(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = study.parent
     text = study.read_text().replace(f"[{', '.join(AGENTS)}]", "[pi]").replace("[bare]", "[bare, clone, skill, notes]")

@@ -110,6 +110,7 @@ def numbers(index: dict[str, Any]) -> list[tuple[Any, ...]]:
     return [(row["task"], row["metric"], row["n"], row["score"], row["low"], row["high"]) for row in rows]
 
 
+@pytest.mark.slow
 def test_it_is_right_while_a_run_grows_and_keeps_what_was_chosen(folder: Path, browser: Any) -> None:
     first = start(folder, *run_words("--limit", "20"))
     first.communicate(timeout=300)
@@ -188,6 +189,7 @@ def served(report: LiveReport) -> Iterator[str]:
         thread.join()
 
 
+@pytest.mark.slow
 def test_comparisons_come_when_they_are_looked_at(tmp_path: Path, browser: Any) -> None:
     store = Store(tmp_path / "store")
     study(store, questions=8)
