@@ -6,13 +6,11 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from weigh.cli.table import Column, Format, render
+from weigh.cli.table import WIDEST, Column, Format, render
 from weigh.pipeline.compare_notes import CORRECTIONS, notes, some
 from weigh.pipeline.compare_report import Report
 from weigh.pipeline.compare_rows import cells, flat_rows
 from weigh.pipeline.conclusion import conclude
-
-WIDTH = 118
 
 
 def report_text(report: Report, format: Format) -> str:
@@ -25,8 +23,8 @@ def report_text(report: Report, format: Format) -> str:
         parts += [f"- {line}" for line in below]
         parts += ["", f"**{conclude(report)}**"]
     else:
-        parts += [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in below]
-        parts += ["", textwrap.fill(conclude(report), WIDTH)]
+        parts += [textwrap.fill(line, WIDEST, subsequent_indent="  ") for line in below]
+        parts += ["", textwrap.fill(conclude(report), WIDEST)]
     return "\n".join(parts)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from weigh.cli.compare_output import formatted
 from weigh.cli.flags import UsageError
-from weigh.cli.table import Column, Format, render
+from weigh.cli.table import WIDEST, Column, Format, render
 from weigh.pipeline.compare_options import Options
 from weigh.pipeline.compare_rows import percent, plain, points, signed, span
 from weigh.pipeline.conclusion import is_proportion
@@ -21,8 +21,6 @@ from weigh.pipeline.path_rows import path_cells, path_notes, path_rows
 from weigh.pipeline.paths import PREFIX, PathReport, compare_paths
 from weigh.pipeline.sides import Side
 from weigh.store.dataset import Dataset
-
-WIDTH = 118
 
 
 def view(data: Dataset, sides: Sequence[Side], options: Options, args: argparse.Namespace) -> str:
@@ -54,7 +52,7 @@ def matrix_text(report: MatrixReport, format: Format) -> str:
         mine = [r for r in flat if r["task"] == row.task and r["kind"] == ("suite" if row.is_suite else "task")]
         parts += ["", _title(row, format), "", _matrix(row, mine, letters, format), *_overlaps(row, mine, letters)]
         if (told := reach_told(row)) is not None:
-            parts.append(textwrap.fill(told, WIDTH, subsequent_indent="  "))
+            parts.append(textwrap.fill(told, WIDEST, subsequent_indent="  "))
         parts += [f"no verdict on {name}: {reason}" for name, reason in row.withheld.items()]
     parts += ["", *_legend(report)]
     if report.ranking is not None:
@@ -117,7 +115,7 @@ def _overlaps(row: MatrixRow, flat: Sequence[dict[str, Any]], letters: dict[str,
     if len(sizes) == 1 and not row.unpaired:
         return []
     shown = ", ".join(f"{letters[r['a']]}{letters[r['b']]} {r['n']}" for r in flat[:45])
-    return [textwrap.fill(f"questions that both arms of a pair have: {shown}", WIDTH, subsequent_indent="  ")]
+    return [textwrap.fill(f"questions that both arms of a pair have: {shown}", WIDEST, subsequent_indent="  ")]
 
 
 def _legend(report: MatrixReport) -> list[str]:
@@ -138,7 +136,7 @@ def _legend(report: MatrixReport) -> list[str]:
         )
     if report.shared:
         lines.append("Only questions that all arms have are counted.")
-    return [textwrap.fill(line, WIDTH) for line in lines]
+    return [textwrap.fill(line, WIDEST) for line in lines]
 
 
 def _ranking(report: MatrixReport, format: Format) -> list[str]:
@@ -170,7 +168,7 @@ def interaction_text(report: InteractionReport, format: Format) -> str:
     ]  # fmt: skip
     mark = "- " if format == "md" else ""
     lines = [f"{mark}A  {report.a}", f"{mark}B  {report.b}", "", render(columns, shown, format), ""]
-    lines += [textwrap.fill(line, WIDTH) for line in interaction_notes(report)]
+    lines += [textwrap.fill(line, WIDEST) for line in interaction_notes(report)]
     return "\n".join(lines)
 
 
@@ -185,7 +183,7 @@ def path_text(report: PathReport, format: Format) -> str:
         Column("score", "score ± SE", str, True), *(Column(n, f"{n}, median", str, True) for n in names),
     ]  # fmt: skip
     columns = [c for c in columns if any(line[c.key] is not None for line in shown)]
-    return "\n".join([render(columns, shown, format), "", textwrap.fill(path_notes(report.marker), WIDTH)])
+    return "\n".join([render(columns, shown, format), "", textwrap.fill(path_notes(report.marker), WIDEST)])
 
 
 def _path_rows(report: PathReport) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 
-PORTS = 65_535
+from weigh.records.bounds import LAST_PORT
 
 
 def positive(text: str) -> int:
@@ -40,8 +40,8 @@ def from_zero(text: str) -> float:
 
 def port(text: str) -> int:
     """Parse a port; 0 is any free one."""
-    if not text.isdecimal() or int(text) > PORTS:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a port (0 to {PORTS})")
+    if not text.isdecimal() or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a port (0 to {LAST_PORT})")
     return int(text)
 
 

@@ -6,12 +6,11 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from weigh.cli.table import Column, Format, render
+from weigh.cli.table import WIDEST, Column, Format, render
 from weigh.pipeline.compare_rows import percent, plain
 from weigh.pipeline.conclusion import is_proportion
 from weigh.pipeline.power import DETECT, PowerReport, Row
 
-WIDTH = 118
 FIELDS = (
     "task", "metric", "n", "epochs", "n_clusters", "design_effect", "se", "mde80", "detect", "power", "questions",
     "resolution", "epochs_needed", "questions_if_many_epochs", "between", "within", "method", "assumption", "advice",
@@ -46,7 +45,7 @@ def power_text(report: PowerReport, format: Format) -> str:
         if row.plan is not None and row.plan.choices:
             parts += [*_epochs(row, format), ""]
     for line in [*_advice(report), *_below(report)]:
-        parts.append(f"- {line}" if format == "md" else textwrap.fill(line, WIDTH, subsequent_indent="  "))
+        parts.append(f"- {line}" if format == "md" else textwrap.fill(line, WIDEST, subsequent_indent="  "))
     return "\n".join(parts).rstrip()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from weigh.analyze.estimate import Estimate
@@ -15,12 +16,11 @@ from weigh.pipeline.study_results import ArmResult, Contrast, StudyResults
 from weigh.pipeline.study_rows import contrast_told, interaction_told, rough_told, verdict_row, within_rows
 
 AXES = ("model", "agent", "revision", "tier")
-TOOK = {
-    "seconds": "time", "turns": "turns", "tool_calls": "calls", "tool_errors": "errors",
-    "new": "new", "cached": "cached", "generated": "generated", "cost": "cost",
-}  # fmt: skip
-"""What of all that trials took a table has, and under which title: four of work, then what was spent. The rest is in
-JSON and CSV."""
+TOOK = (
+    {"seconds": "time", "turns": "turns", "tool_calls": "calls", "tool_errors": "errors"},
+    {"new": "new", "cached": "cached", "generated": "generated", "cost": "cost"},
+)
+"""What of all that trials took the tables have, by what belongs together, with titles; the rest is in JSON and CSV."""
 
 
 def results_text(made: StudyResults, format: Format) -> str:
@@ -49,13 +49,12 @@ def _arms(made: StudyResults, format: Format) -> str:
         Column("ended", "not answered"),
     ]
     paths = [Column(f"marker:{name}", name, str, True) for name in made.markers if _ever(made, name)]
-    took = [Column(name, title, str, True) for name, title in TOOK.items()]
-    work, spent = took[:4], took[4:]
+    took = [[Column(name, title, str, True) for name, title in group.items()] for group in TOOK]
 
     def known(columns: list[Column]) -> list[Column]:
         return [c for c in columns if any(row.get(c.key) is not None for row in rows)]
 
-    tables = [known(achieved), known(paths)], [known(work), known(spent)]
+    tables = [known(achieved), known(paths)], [known(group) for group in took]
     return "\n\n".join(render_below(first, groups, rows, format) for groups in tables if any(groups))
 
 
@@ -73,7 +72,7 @@ def _shown(arm: ArmResult) -> dict[str, Any]:
     shapes: dict[str, Callable[[float], str]] = {
         "seconds": _seconds, "new": count, "cached": count, "generated": count, "cost": dollars,
     }  # fmt: skip
-    for name in TOOK:
+    for name in chain(*TOOK):
         row[name] = _middle(arm.taken[name], shapes.get(name, lambda v: f"{v:g}"))
     if row.get("seconds") is not None:
         row["seconds"] += " s"

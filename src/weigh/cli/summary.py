@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from weigh.cli.table import Column, Format, render
+from weigh.cli.table import WIDEST, Column, Format, render
 from weigh.cli.terminal import count, dollars, seconds, terminal_width
 from weigh.cli.words import few
 from weigh.pipeline.result_rows import plain, summary_rows
 from weigh.pipeline.results import Summary
 from weigh.records.run import Run
 
-WIDTH = 118
 MANY_ARMS = 6
 """Of more arms than these only the suites are shown, and what is left out is named."""
 
@@ -121,7 +120,7 @@ def _more(summaries: Sequence[Summary], brief: bool) -> str:
         found += ["--effort for what trials took", "--markers for how often each fired"]
     compare = f"weigh compare {runs[0].id}" if len(runs) == 1 else "weigh compare"
     shown = f"weigh results {runs[0].id if len(runs) == 1 else 'RUN'} {', '.join(found)}; " if found else ""
-    width = min(WIDTH, terminal_width() or WIDTH)
+    width = min(WIDEST, terminal_width() or WIDEST)
     return textwrap.fill(
         f"more: {shown}{compare} for differences, with MDE80", width, subsequent_indent="  ", break_on_hyphens=False
     )

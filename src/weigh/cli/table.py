@@ -14,7 +14,7 @@ from weigh.cli.terminal import bold, clean, is_colour, terminal_width
 Format = Literal["table", "md", "json", "csv"]
 MISSING = "-"
 WIDEST = 118
-"""Columns that a table of many columns takes at most where it can go on below."""
+"""Columns that sentences take at most, and a table of many columns where it can go on below."""
 LEAST = 12
 """Columns that a cut name keeps."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from weigh.analyze.verdict import show_p
-from weigh.cli.table import Column, Format, render
+from weigh.cli.table import WIDEST, Column, Format, render
 from weigh.cli.trend_plot import plot
 from weigh.cli.words import few
 from weigh.pipeline.compare_rows import percent, plain, points, signed, span
@@ -15,7 +15,6 @@ from weigh.pipeline.conclusion import amount, is_proportion
 from weigh.pipeline.trend import Line, TrendReport
 
 CORRECTIONS = {"holm": "Holm", "bh": "BH"}
-WIDTH = 118
 PLOT = 32
 
 FIELDS = (
@@ -46,7 +45,7 @@ def trend_text(report: TrendReport, format: Format) -> str:
 def _filled(text: str, format: Format, mark: str = "") -> str:
     if format == "md":
         return f"{mark}{text}{mark}" if mark else f"- {text}"
-    return textwrap.fill(text, WIDTH, subsequent_indent="  " if not mark else "")
+    return textwrap.fill(text, WIDEST, subsequent_indent="  " if not mark else "")
 
 
 def _title(line: Line) -> str:

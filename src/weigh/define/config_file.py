@@ -14,6 +14,7 @@ from typing import Any
 
 from weigh.define.yaml_text import read_yaml
 from weigh.records.errors import DefinitionError, suggest
+from weigh.records.names import repeated_name
 
 
 def read_config(file: Path) -> dict[str, Any]:
@@ -56,14 +57,12 @@ def read_values(file: Path) -> Any:
 
 def _json(text: str) -> Any:
     def table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
-            keys = [key for key, _ in pairs]
-            twice = next(key for key in keys if keys.count(key) > 1)
+        twice = repeated_name(key for key, _ in pairs)
+        if twice is not None:
             found = re.finditer(rf"{re.escape(json.dumps(twice, ensure_ascii=False))}\s*:", text)
             lines = ", ".join(dict.fromkeys(str(text.count("\n", 0, match.start()) + 1) for match in found))
             raise ValueError(f"key {twice!r} is there twice{f' (lines {lines})' if lines else ''}; keep one")
-        return made
+        return dict(pairs)
 
     return json.loads(text, object_pairs_hook=table)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.util
 import linecache
 import sys
-import traceback
 from pathlib import Path
 
+from weigh.define.own_file import last_line
 from weigh.records.digest import digest, digest_bytes
 from weigh.records.errors import DefinitionError, WeighError, suggest
 
@@ -52,6 +52,5 @@ def read_source(file: Path) -> bytes:
 
 
 def _line(error: BaseException, file: Path) -> str:
-    """`:12`, the last line of the file that led to the error."""
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file]
-    return f":{lines[-1]}" if lines else ""
+    line = last_line(error, file)
+    return f":{line}" if line else ""

@@ -9,6 +9,7 @@ from weigh.define.decode import decode
 from weigh.define.metrics import Metric, ScorerLookup
 from weigh.records.errors import DefinitionError
 from weigh.records.marker import PREFIX, MarkerSpec
+from weigh.records.names import repeated_name
 
 
 def as_markers(values: Any, where: str) -> tuple[Any, ...]:
@@ -27,8 +28,7 @@ def as_markers(values: Any, where: str) -> tuple[Any, ...]:
             made.append(value)
         else:
             raise DefinitionError(f"{where}: markers: {value!r} is neither a MarkerSpec nor a built-in marker's name")
-    names = [marker_name(m) for m in made]
-    twice = next((n for n in names if names.count(n) > 1), None)
+    twice = repeated_name(marker_name(m) for m in made)
     if twice is not None:
         raise DefinitionError(f"{where}: two markers are named {twice!r}; rename one")
     return tuple(made)

@@ -28,12 +28,14 @@ def run_file(path: Path, where: str, name: str = "<run_path>") -> dict[str, Any]
     except WeighError as error:
         raise placed(error, f"{where}: {path}") from None
     except Exception as error:
-        raise DefinitionError(f"{where}: {path}{_line(error, path)}: {type(error).__name__}: {error}") from error
+        line = last_line(error, path)  # a syntax error has none here: it says it itself
+        place = f"{path}, line {line}" if line else str(path)
+        raise DefinitionError(f"{where}: {place}: {type(error).__name__}: {error}") from error
     finally:
         sys.path.remove(beside)
 
 
-def _line(error: Exception, path: Path) -> str:
-    """The line of the file that raised; empty for a syntax error, which says it itself."""
-    frames = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
-    return f", line {frames[-1]}" if frames else ""
+def last_line(error: BaseException, file: Path) -> int | None:
+    """The last line of a file that led to an error; None where the file was not on the way."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file]
+    return lines[-1] if lines else None

@@ -20,6 +20,7 @@ from weigh.define.harness import Limits
 from weigh.define.spec import join_options, parse_model
 from weigh.records.bounds import Amount, Count, check_bounds
 from weigh.records.errors import DefinitionError, placed, suggest
+from weigh.records.names import repeated_name
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -282,7 +283,7 @@ def _check(study: Study, where: str) -> None:
         "tasks": [task.task for task in study.tasks],
     }  # fmt: skip
     for key, names in twins.items():
-        twice = next((name for name in names if list(names).count(name) > 1), None)
+        twice = repeated_name(names)
         if twice is not None:
             hint = "write it once" if key in ("tiers", "tasks") else "give one a `name:`"
             raise DefinitionError(f"{where}: {key}: {twice!r} is there twice; {hint}")

@@ -26,7 +26,9 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 Amount = Annotated[float, msgspec.Meta(ge=0)]
 """A number from 0."""
 
-Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+LAST_PORT = 65_535
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=LAST_PORT)]
 """A port; 0 is any free one."""
 
 
@@ -74,7 +76,7 @@ _WORDS = {
     "Expected int >= 0": "expected a whole number from 0",
     "Expected float > 0.0": "expected a number above 0",
     "Expected float >= 0.0": "expected a number from 0",
-    "Expected int <= 65535": "expected a port (0 to 65535)",
+    f"Expected int <= {LAST_PORT}": f"expected a port (0 to {LAST_PORT})",
 }
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from weigh.define.own_file import run_file
+from weigh.define.own_file import last_line, run_file
 from weigh.records.errors import DefinitionError, WeighError, suggest
 
 
@@ -50,10 +49,10 @@ def users_code(file: Path, what: str, *, direct: bool = False) -> Iterator[None]
     except WeighError:
         raise
     except Exception as error:
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file]
-        if not lines and not direct:
+        line = last_line(error, file)
+        if line is None and not direct:
             raise
-        place = f"{file}:{lines[-1]}" if lines else str(file)
+        place = f"{file}:{line}" if line else str(file)
         said = next(iter(str(error).splitlines()), "")
         told = f"{type(error).__name__}: {said}" if said else type(error).__name__
         raise DefinitionError(f"{what}: {place}: {told}; mend it there (--debug shows where it came from)") from error

@@ -26,6 +26,7 @@ from weigh.define.study import StudyRevision
 from weigh.define.suite import Suite
 from weigh.records.digest import digest
 from weigh.records.errors import CapabilityError, DefinitionError, placed, suggest
+from weigh.records.names import repeated_name
 from weigh.records.workspace import Workspace
 from weigh.score.registry import scorer_by_name
 from weigh.study.base import Base, find_base
@@ -91,8 +92,7 @@ class Profile:
                 raise DefinitionError(
                     f"{self.file}: tasks()[{index}] is of type {type(entry).__name__}; write TaskEntry(name=..., ...)"
                 )
-        names = [entry.name for entry in made]
-        twice = next((name for name in names if names.count(name) > 1), None)
+        twice = repeated_name(entry.name for entry in made)
         if twice is not None:
             raise DefinitionError(f"{self.file}: tasks(): {twice!r} is there twice")
         return made

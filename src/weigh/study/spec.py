@@ -17,6 +17,7 @@ from weigh.define.config_file import read_config
 from weigh.define.decode import decode
 from weigh.define.study import Network
 from weigh.records.errors import DefinitionError
+from weigh.records.names import repeated_name
 
 
 class Install(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -228,8 +229,7 @@ def _check(spec: ProfileSpec, where: str) -> None:
     for name in (spec.name, *(t.name for t in spec.tasks)):
         if not name or any(c in name for c in ":,=*?[]/ \t\n") or name.endswith(".py"):
             raise DefinitionError(f"{where}: {name!r} cannot be a name: no spaces and none of : , = * ? [ ] /")
-    names = [t.name for t in spec.tasks]
-    twice = next((n for n in names if names.count(n) > 1), None)
+    twice = repeated_name(t.name for t in spec.tasks)
     if twice is not None:
         raise DefinitionError(f"{where}: tasks: {twice!r} is there twice")
     for tier in spec.tiers:
